@@ -1,0 +1,59 @@
+"""Files that are either there and whole, or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from chainer_style.errors import UserError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to; it takes the file's name at the end.
+
+    The temporary file lies in the same folder and keeps the suffix. If the
+    block raises, it is removed and `path` stays as it was.
+
+    Raises
+    ------
+    UserError
+        If the system refuses to write there.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder with its parents and see that it can be written to.
+
+    Raises
+    ------
+    UserError
+        If it cannot be created or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise UserError(
+            f"cannot write to the folder {path}: {error.strerror}; choose another"
+        ) from None
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a document as JSON, readable by people, whole or not at all."""
+    with replacing(path) as temporary:
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,214 @@
+"""The operations a network is made of, as plain declarations.
+
+A node knows its geometry and nothing else: which shape it gives, which
+parameters it needs, how many floating-point operations it takes. Whoever runs a
+node (Chainer, a static plan) dispatches on its class.
+
+Shapes are `(channels, height, width)`; the batch is always one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Self
+
+PoolKind = Literal["average", "max"]
+Rounding = Literal["floor", "ceil"]
+
+
+class Shape(NamedTuple):
+    """Extent of a feature map, without the batch axis."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.channels * self.height * self.width
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left of the picture here."""
+        return self.height < 1 or self.width < 1
+
+    def __str__(self) -> str:
+        return f"{self.channels}×{self.height}×{self.width}"
+
+
+class Window(NamedTuple):
+    """The sliding window of a node along one spatial axis, in pixels."""
+
+    kernel: int
+    stride: int
+    pad: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An operation without parameters that keeps the shape of its input.
+
+    Attributes
+    ----------
+    name
+        The layer's name in the Caffe file.
+    inputs
+        Names of the nodes it reads. Left empty in a declaration, it means the
+        node before (see `sequential`).
+    """
+
+    name: str
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def window(self) -> Window:
+        """How far the node looks around a position."""
+        return Window(kernel=1, stride=1, pad=0)
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        """Shape of the output for the given input shapes."""
+        return inputs[0]
+
+    def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, tuple[int, ...]]:
+        """Shapes of the parameters, by Chainer's names `W` and `b`."""
+        return {}
+
+    def flops(self, inputs: Sequence[Shape]) -> int:
+        """Floating-point operations of a forward pass, a multiply-add as two.
+
+        Only matrix and convolution arithmetic is counted; the element-wise
+        rest is bound by memory.
+        """
+        return 0
+
+    def reading(self, *inputs: str) -> Self:
+        """Return the same node with the given inputs."""
+        return replace(self, inputs=inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class ReLU(Node):
+    """max(x, 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Node):
+    """Dropout: at rest when no training takes place, as always here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(Node):
+    """Softmax over the channels."""
+
+
+def _extent(length: int, window: Window, rounding: Rounding) -> int:
+    """Output length of a sliding window along one axis."""
+    span = length + 2 * window.pad - window.kernel
+    if rounding == "floor":
+        return max(span // window.stride + 1, 0)
+    count = max(-(-span // window.stride) + 1, 0)
+    # Caffe drops a last window that would start beyond the padded picture.
+    if window.pad and (count - 1) * window.stride >= length + window.pad:
+        count -= 1
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class Conv(Node):
+    """Two-dimensional convolution with a square kernel and a bias."""
+
+    channels: int = 0
+    kernel: int = 1
+    stride: int = 1
+    pad: int = 0
+
+    @property
+    def window(self) -> Window:
+        """Kernel, stride and padding along either axis."""
+        return Window(self.kernel, self.stride, self.pad)
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        """Shape of the output for the given input shapes."""
+        _, height, width = inputs[0]
+        return Shape(
+            self.channels,
+            _extent(height, self.window, "floor"),
+            _extent(width, self.window, "floor"),
+        )
+
+    def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, tuple[int, ...]]:
+        """Shapes of `W` (out, in, kernel, kernel) and `b` (out,)."""
+        kernel = (self.channels, inputs[0].channels, self.kernel, self.kernel)
+        return {"W": kernel, "b": (self.channels,)}
+
+    def flops(self, inputs: Sequence[Shape]) -> int:
+        """Operations of the direct convolution."""
+        reach = inputs[0].channels * self.kernel**2
+        return 2 * reach * self.output_shape(inputs).size
+
+
+@dataclass(frozen=True, slots=True)
+class Pool(Node):
+    """Pooling over a square window.
+
+    Declared as Caffe runs it (`rounding="ceil"`); a protocol may replace kind
+    and rounding, see `Network.with_pooling`.
+    """
+
+    kernel: int = 2
+    stride: int = 2
+    pad: int = 0
+    kind: PoolKind = "max"
+    rounding: Rounding = "ceil"
+
+    @property
+    def window(self) -> Window:
+        """Kernel, stride and padding along either axis."""
+        return Window(self.kernel, self.stride, self.pad)
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        """Shape of the output for the given input shapes."""
+        channels, height, width = inputs[0]
+        return Shape(
+            channels,
+            _extent(height, self.window, self.rounding),
+            _extent(width, self.window, self.rounding),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Node):
+    """Fully connected layer over the flattened input (Caffe's InnerProduct)."""
+
+    channels: int = 0
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        """Shape of the output: one position."""
+        return Shape(self.channels, 1, 1)
+
+    def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, tuple[int, ...]]:
+        """Shapes of `W` (out, in) and `b` (out,)."""
+        return {"W": (self.channels, inputs[0].size), "b": (self.channels,)}
+
+    def flops(self, inputs: Sequence[Shape]) -> int:
+        """Operations of the matrix-vector product."""
+        return 2 * self.channels * inputs[0].size
+
+
+def sequential(*nodes: Node, start: str = "data") -> tuple[Node, ...]:
+    """Let every node that names no input read the one declared before it.
+
+    Parameters
+    ----------
+    nodes
+        Nodes in order of evaluation.
+    start
+        What the first one reads.
+    """
+    before, linked = start, []
+    for node in nodes:
+        linked.append(node if node.inputs else node.reading(before))
+        before = node.name
+    return tuple(linked)
