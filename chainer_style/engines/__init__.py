@@ -1,0 +1,50 @@
+"""Engines: they turn a picture into losses and a gradient, each at its own speed.
+
+Importing this package loads none of them; what they have in common is in
+`chainer_style.engines.base`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chainer_style.errors import UserError
+
+if TYPE_CHECKING:
+    from chainer_style.engines.base import Device, Engine, Precision, Problem
+
+__all__ = ["ENGINES", "create"]
+
+ENGINES = ("chainer",)
+"""Names of the engines, fastest first."""
+
+
+def create(
+    name: str, problem: Problem, device: Device, precision: Precision = "float32"
+) -> Engine:
+    """Return an engine for a problem.
+
+    Parameters
+    ----------
+    name
+        One of `ENGINES`, or ``auto`` for the fastest that this machine has.
+    problem
+        What to compute.
+    device
+        Where to compute it.
+    precision
+        Of all arithmetic.
+
+    Raises
+    ------
+    UserError
+        If there is no such engine, or it cannot run on the device. Another
+        engine is never taken in its place.
+    """
+    if name not in ("auto", *ENGINES):
+        raise UserError(
+            f"unknown engine {name!r}; choose one of: {', '.join(('auto', *ENGINES))}"
+        )
+    from chainer_style.engines.define_by_run import ChainerEngine
+
+    return ChainerEngine(problem, device, precision)

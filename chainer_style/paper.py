@@ -1,0 +1,94 @@
+"""What the paper printed: its tables, its machine, its words.
+
+Y. Kawahata, "The State of the Art when using GPUs in Devising Image Generation
+Methods Using Deep Learning". Nothing here was measured by this project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Column = Literal["CPU", "GPU", "cuDNN"]
+COLUMNS: tuple[Column, ...] = ("CPU", "GPU", "cuDNN")
+
+MACHINE = "Core i5-4460 @ 3.20 GHz, GeForce GTX 960, CentOS 7.2.1511, CUDA 7.5"
+MINUTES = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network, at one size, on one kind of device.
+
+    Attributes
+    ----------
+    network
+        A key of `chainer_style.networks.NETWORKS`.
+    size
+        Side of the square picture in pixels.
+    column
+        CPU; GPU without cuDNN; or GPU with cuDNN.
+    """
+
+    network: str
+    size: int
+    column: Column
+
+    @property
+    def key(self) -> str:
+        """Name of the cell in file names."""
+        return f"{self.network}-{self.size}-{self.column.lower()}"
+
+
+@dataclass(frozen=True)
+class RateTable:
+    """A table of iterations after 1 to 5 minutes.
+
+    Attributes
+    ----------
+    number
+        The table's number in the paper.
+    figure
+        The number of the chart drawn from it.
+    title
+        What it shows.
+    rows
+        (network, size) of each group of columns, as printed from left to right.
+    """
+
+    number: int
+    figure: int
+    title: str
+    rows: tuple[tuple[str, int], ...]
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every cell, with the cuDNN cells that the paper measured but left out."""
+        return tuple(Cell(n, size, c) for n, size in self.rows for c in COLUMNS)
+
+
+TABLE_4 = RateTable(
+    number=4,
+    figure=7,
+    title="Iterations of style transfer at 128 px, VGG and NIN",
+    rows=(("vgg16", 128), ("nin", 128)),
+)
+TABLE_5 = RateTable(
+    number=5,
+    figure=8,
+    title="Iterations of style transfer with VGG, by picture size",
+    rows=(("vgg16", 64), ("vgg16", 128), ("vgg16", 256)),
+)
+RATE_TABLES = {table.number: table for table in (TABLE_4, TABLE_5)}
+
+ITERATIONS: dict[Cell, tuple[float, ...]] = {
+    Cell("vgg16", 64, "CPU"): (94.2, 188.3, 282.6, 376.8, 471.0),
+    Cell("vgg16", 64, "GPU"): (847.8, 1695.5, 2543.3, 3391.0, 4238.8),
+    Cell("vgg16", 128, "CPU"): (71.4, 142.9, 214.3, 285.7, 357.1),
+    Cell("vgg16", 128, "GPU"): (721.9, 1443.7, 2165.6, 2887.4, 3609.3),
+    Cell("vgg16", 256, "CPU"): (32.0, 64.1, 96.1, 128.1, 160.1),
+    Cell("vgg16", 256, "GPU"): (286.7, 573.3, 860.1, 1146.7, 1433.4),
+    Cell("nin", 128, "CPU"): (108.9, 217.8, 326.7, 435.6, 544.4),
+    Cell("nin", 128, "GPU"): (980, 1960, 2940, 3920, 4900),
+}
+"""Iterations after 1, 2, 3, 4 and 5 minutes, as printed in Tables 4 and 5."""

@@ -1,0 +1,139 @@
+"""On what something ran: hardware, versions, the code's own commit."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import chainer_style
+
+LIBRARIES = ("chainer", "numpy", "cupy", "pillow", "h5py", "matplotlib")
+
+
+@functools.cache
+def environment() -> dict[str, Any]:
+    """Describe this machine and its software, for a record in JSON.
+
+    No host or user name is part of it.
+    """
+    return {
+        "machine": machine_name(),
+        "cpu": cpu_model(),
+        "cores": cores(),
+        "memory_bytes": _memory(),
+        "gpu": gpu(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "libraries": {name: v for name in LIBRARIES if (v := _version(name))},
+        "blas": _blas(),
+        "chainer_style": chainer_style.__version__,
+        "commit": _commit(),
+    }
+
+
+@functools.cache
+def machine_name() -> str:
+    """Name a kind of machine by its processor, cores and GPU: a folder's name."""
+    model = re.sub(r"\((R|TM)\)|\b(CPU|Processor)\b|@", " ", cpu_model())
+    parts = [model, f"{cores()} cores"]
+    if card := gpu():
+        parts.append(card["name"])
+    return re.sub(r"[^a-z0-9.]+", "-", " ".join(parts).lower()).strip("-")
+
+
+@functools.cache
+def cpu_model() -> str:
+    """Return the processor's name as the system tells it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    name = found[1] if found else platform.processor()
+    return " ".join(name.split()) or platform.machine()
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+@functools.cache
+def gpu() -> dict[str, Any] | None:
+    """Describe the first CUDA device, or return None where there is none."""
+    try:
+        import cupy
+    except ImportError:
+        return None
+    runtime = cupy.cuda.runtime
+    try:
+        properties = runtime.getDeviceProperties(0)
+    except runtime.CUDARuntimeError:
+        return None
+    return {
+        "name": properties["name"].decode(),
+        "memory_bytes": properties["totalGlobalMem"],
+        "compute_capability": f"{properties['major']}.{properties['minor']}",
+        "driver": runtime.driverGetVersion(),
+        "cuda": runtime.runtimeGetVersion(),
+    }
+
+
+def _version(name: str) -> str | None:
+    if name == "cupy":
+        module = sys.modules.get("cupy")
+        return getattr(module, "__version__", None)
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _blas() -> list[dict[str, Any]]:
+    """Return the BLAS libraries in use and their number of threads."""
+    import numpy  # noqa: F401 - loads its BLAS
+    from threadpoolctl import threadpool_info
+
+    return [
+        {key: pool.get(key) for key in ("internal_api", "version", "num_threads")}
+        for pool in threadpool_info()
+        if pool.get("user_api") == "blas"
+    ]
+
+
+def _commit() -> str | None:
+    """Return the commit of the code that runs; None where it is not a checkout."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")) != folder.parent:
+            return None
+        changed = " with changes" if git("status", "--porcelain", str(folder)) else ""
+        return git("rev-parse", "HEAD") + changed
+    except (OSError, subprocess.SubprocessError):
+        return None

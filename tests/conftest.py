@@ -1,0 +1,59 @@
+"""What all tests share: seeded weights made once, small pictures, GPU skips."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import chainer_style  # isort: skip  # noqa: F401 - before anything imports chainer
+
+import functools
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from chainer_style import protocols, transfer
+from chainer_style.weights import Weights, seeded
+
+
+@functools.cache
+def seeded_weights(network_name: str) -> Weights:
+    protocol = protocols.get("2016").with_options(model=network_name)
+    return seeded.generate(transfer.network_for(protocol), seed=0)
+
+
+@pytest.fixture(scope="session")
+def weights_of():
+    """Seeded weights of a network's part up to its taps, by name."""
+    return seeded_weights
+
+
+@pytest.fixture
+def random():
+    return np.random.RandomState(0)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """Two small pictures with structure: a landscape and an upright one."""
+    folder = tmp_path_factory.mktemp("pictures")
+    y, x = np.mgrid[:60, :80] / 80
+    waves = np.stack([np.sin(9 * x), np.cos(7 * y), np.sin(5 * (x + y))], -1)
+    stripes = np.stack([np.sin(40 * x), np.sin(30 * y), np.cos(50 * (x - y))], -1)
+    paths = folder / "content.png", folder / "style.png"
+    for path, values in zip(paths, (waves, stripes.swapaxes(0, 1)), strict=True):
+        Image.fromarray((127.5 + 120 * values).astype(np.uint8)).save(path)
+    return paths
+
+
+def pytest_collection_modifyitems(items):
+    gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if not gpu:
+        return
+    from chainer.backends import cuda
+
+    if not cuda.available:
+        for item in gpu:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))

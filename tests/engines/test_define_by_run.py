@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import reference
+
+from chainer_style import engines, images, protocols, transfer
+from chainer_style.engines.base import Device, Problem
+from chainer_style.engines.define_by_run import ChainerEngine, _clip_by_pixel
+from chainer_style.errors import UserError
+
+SIZES = {"vgg16": 21, "nin": 69}
+
+
+def make_problem(name, weights, size=None, protocol="2016", **options):
+    """A transfer of noise to noise: every feature is in play."""
+    settings = protocols.get(protocol).with_options(model=name, **options)
+    network = transfer.network_for(settings)
+    random = np.random.RandomState(3)
+    size = size or SIZES[name]
+    mean = images.mean_of(settings, network)
+
+    def noise():
+        return random.uniform(-120, 136, (1, 3, size, size)).astype(np.float32)
+
+    canvas = images.Canvas(size, size, 0, 0, mean)
+    return Problem(network, weights, settings, noise(), noise(), noise(), canvas)
+
+
+def expected(problem):
+    return reference.losses_and_gradient(
+        problem.network.name,
+        problem.weights.arrays,
+        *(a[0].astype(float) for a in (problem.start, problem.content, problem.style)),
+        lam=problem.protocol.content_weight,
+    )
+
+
+def relative_error(found, true):
+    return np.linalg.norm(found - true) / np.linalg.norm(true)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "nin"])
+@pytest.mark.parametrize(("precision", "bound"), [("float64", 1e-6), ("float32", 1e-5)])
+def test_losses_of_2016_equal_plain_numpy(name, precision, bound, weights_of):
+    problem = make_problem(name, weights_of(name))
+    content, style, gradient = expected(problem)
+    engine = ChainerEngine(problem, Device(), precision)
+    losses, found = engine.evaluate(problem.start)
+    np.testing.assert_allclose(losses.content, content, rtol=bound)
+    np.testing.assert_allclose(losses.style, style, rtol=bound)
+    np.testing.assert_allclose(losses.total, sum(content) + sum(style), rtol=bound)
+    assert losses.variation == 0
+    assert found.shape == problem.start.shape
+    assert relative_error(found[0], gradient) < bound
+
+
+@pytest.mark.parametrize("name", ["vgg16", "nin"])
+@pytest.mark.parametrize("protocol", ["2016", "modern"])
+def test_gradient_passes_finite_differences(name, protocol, weights_of, random):
+    problem = make_problem(name, weights_of(name), protocol=protocol)
+    engine = ChainerEngine(problem, Device(), "float64")
+    x = problem.start.astype(float)
+    _, gradient = engine.evaluate(x)
+    for _ in range(3):
+        direction = random.normal(size=x.shape)
+        slope = [
+            (
+                engine.evaluate(x + step * direction)[0].total
+                - engine.evaluate(x - step * direction)[0].total
+            )
+            / (2 * step)
+            for step in (1e-5,)
+        ]
+        np.testing.assert_allclose(slope[0], np.vdot(gradient, direction), rtol=1e-4)
+
+
+def test_waste_of_2016_changes_no_value(weights_of):
+    problem = make_problem("vgg16", weights_of("vgg16"))
+    lean = dataclasses.replace(
+        problem.protocol,
+        zero_weight_terms=False,
+        weight_gradients=False,
+        pixelwise_clip=False,
+        cpu_type_check=False,
+    )
+    wasteful = ChainerEngine(problem, Device())
+    frugal = ChainerEngine(dataclasses.replace(problem, protocol=lean), Device())
+    wasteful._chain.cleargrads()
+    frugal._chain.cleargrads()
+    one, gradient = wasteful.evaluate(problem.start)
+    two, same = frugal.evaluate(problem.start)
+    np.testing.assert_allclose(one.total, two.total, rtol=1e-6)
+    np.testing.assert_allclose(gradient, same, rtol=1e-5, atol=1e-9)
+    assert wasteful._chain.conv1_1.W.grad is not None
+    assert frugal._chain.conv1_1.W.grad is None
+
+
+def test_a_step_is_adam_and_clip_in_numpy(weights_of):
+    problem = make_problem("vgg16", weights_of("vgg16"), learning_rate=7.0)
+    engine = ChainerEngine(problem, Device(), "float64")
+    x, m, v = problem.start.astype(float), 0.0, 0.0
+    for t in range(1, 4):
+        *_, g = reference.losses_and_gradient(
+            "vgg16",
+            problem.weights.arrays,
+            x[0],
+            problem.content[0].astype(float),
+            problem.style[0].astype(float),
+            lam=0.005,
+        )
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * g**2
+        rate = 7.0 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        x = np.clip(x - rate * m / (np.sqrt(v) + 1e-8), -120, 136)
+        truncated = not -120 < x[0, 0, 0, 0] < 136
+        engine.step()
+        assert not truncated  # the first pixel decides, see the test below
+        np.testing.assert_allclose(engine._picture.W.array, x, atol=1e-4)
+
+
+def test_clip_by_pixel_cuts_to_integers_when_the_first_pixel_is_clipped():
+    low, high = np.float32(-120).reshape(1, 1), np.float32(136).reshape(1, 1)
+    inside = np.array([[1.5, 200.0], [-130.0, 2.25]], np.float32)
+    np.testing.assert_array_equal(
+        _clip_by_pixel(inside, low, high), [[1.5, 136], [-120, 2.25]]
+    )
+    outside = np.array([[150.0, 1.75], [-1.75, -130.0]], np.float32)
+    np.testing.assert_array_equal(
+        _clip_by_pixel(outside, low, high), [[136, 1], [-1, -120]]
+    )
+
+
+def test_modern_losses_do_not_depend_on_the_scale_of_the_weights(weights_of):
+    weights = weights_of("vgg16")
+    doubled = {
+        layer: {k: a * (2 if layer == "conv4_3" else 1) for k, a in arrays.items()}
+        for layer, arrays in weights.arrays.items()
+    }
+    totals = [
+        ChainerEngine(
+            make_problem(
+                "vgg16", dataclasses.replace(weights, arrays=a), None, "modern"
+            ),
+            Device(),
+        )
+        for a in (weights.arrays, doubled)
+    ]
+    one, two = (engine.evaluate(engine.problem.start)[0].total for engine in totals)
+    np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+def test_modern_losses_in_numpy(weights_of):
+    """Relative terms, features behind the ReLU, total variation."""
+    problem = make_problem(
+        "vgg16", weights_of("vgg16"), protocol="modern", tv_weight=1e-3
+    )
+    engine = ChainerEngine(problem, Device(), "float64")
+    losses, _ = engine.evaluate(problem.start)
+    arrays = problem.weights.arrays
+    x, c, s = (
+        [np.maximum(y, 0) for y in reference.features(reference.VGG16, arrays, a[0])]
+        for a in (problem.start, problem.content, problem.style)
+    )
+    for i in range(4):
+        a = reference.gram(s[i])
+        style = np.sum((reference.gram(x[i]) - a) ** 2) / np.sum(a**2) / 4
+        np.testing.assert_allclose(losses.style[i], style, rtol=1e-6)
+        content = 0.1 * np.sum((x[i] - c[i]) ** 2) / np.sum(c[i] ** 2)
+        np.testing.assert_allclose(losses.content[i], content * (i >= 2), rtol=1e-6)
+    image = problem.start.astype(float)
+    variation = sum(np.mean(np.diff(image, axis=axis) ** 2) for axis in (2, 3))
+    np.testing.assert_allclose(losses.variation, 1e-3 * variation, rtol=1e-6)
+
+
+def test_the_learning_rate_falls_to_its_final_share(weights_of):
+    problem = make_problem("vgg16", weights_of("vgg16"), 8, "modern", iterations=4)
+    engine = ChainerEngine(problem, Device())
+    rates = []
+    for _ in range(4):
+        engine.step()
+        rates.append(engine._optimizer.alpha)
+    np.testing.assert_allclose(rates, [4.0, 3.1, 2.2, 1.3])
+
+
+def test_style_of_another_size(weights_of):
+    problem = make_problem("vgg16", weights_of("vgg16"), protocol="modern")
+    wide = np.concatenate([problem.style, problem.style[..., ::-1]], axis=3)
+    engine = ChainerEngine(dataclasses.replace(problem, style=wide), Device())
+    losses, gradient = engine.evaluate(problem.start)
+    assert losses.is_finite
+    assert gradient.shape == problem.start.shape
+
+
+def test_unknown_engine():
+    with pytest.raises(UserError, match=r"unknown engine 'torch'.*auto, chainer"):
+        engines.create("torch", None, Device())
+
+
+def test_a_missing_cuda_device_is_named(weights_of):
+    from chainer.backends import cuda
+
+    number = cuda.cupy.cuda.runtime.getDeviceCount() if cuda.available else 0
+    problem = make_problem("vgg16", weights_of("vgg16"))
+    with pytest.raises(UserError, match=f"no CUDA device.* {number}"):
+        ChainerEngine(problem, Device(gpu=number))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["vgg16", "nin"])
+@pytest.mark.parametrize("cudnn", [False, True])
+def test_gpu_equals_the_cpu(name, cudnn, weights_of):
+    problem = make_problem(name, weights_of(name))
+    content, style, gradient = expected(problem)
+    engine = ChainerEngine(problem, Device(0, cudnn))
+    losses, found = engine.evaluate(problem.start)
+    np.testing.assert_allclose(losses.total, sum(content) + sum(style), rtol=1e-4)
+    assert relative_error(found[0], gradient) < 1e-4
+    engine.step()
+    engine.synchronize()
+    assert np.isfinite(engine.image).all()

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import chainer_style
+from chainer_style import protocols, transfer
+from chainer_style.errors import UserError
+
+
+def test_stylize_yields_every_iterate(pictures):
+    indices, losses = [], []
+    for iterate in chainer_style.stylize(*pictures, width=32, iterations=4):
+        indices.append(iterate.index)
+        losses.append(iterate.losses.total)
+        assert iterate.seconds > 0
+        assert iterate.picture.size == (32, 24)
+        assert iterate.label == "seeded (untrained) weights"
+    assert indices == [0, 1, 2, 3]
+    assert losses[-1] < losses[0]
+
+
+def test_pictures_may_be_pillow_images(pictures, weights_of):
+    content, style = (Image.open(path) for path in pictures)
+    job = transfer.prepare(content, style, weights=weights_of("vgg16"), width=16)
+    assert job.problem.content.shape == (1, 3, 12, 16)
+    assert job.problem.style.shape == (1, 3, 16, 12)
+
+
+def test_2016_pads_both_pictures_and_starts_from_noise(pictures, weights_of):
+    job = transfer.prepare(
+        *pictures, protocol="2016", model="vgg", weights=weights_of("vgg16"), width=40
+    )
+    problem = job.problem
+    assert problem.content.shape == problem.style.shape == (1, 3, 40, 40)
+    assert (problem.content[:, :, :10] == -120).all()
+    assert (problem.style[..., :10] == -120).all()
+    assert abs(problem.start).max() <= 20
+    assert problem.start.std() == pytest.approx(20 / 3**0.5, rel=0.03)
+
+
+def test_the_seed_decides_the_noise(pictures, weights_of):
+    def start(seed):
+        return transfer.prepare(
+            *pictures, init="noise", seed=seed, width=16, weights=weights_of("vgg16")
+        ).problem.start
+
+    np.testing.assert_array_equal(start(1), start(1))
+    assert (start(1) != start(2)).any()
+
+
+def test_a_run_repeats_itself(pictures, weights_of):
+    def final():
+        job = transfer.prepare(
+            *pictures,
+            protocol="2016",
+            model="vgg16",
+            width=16,
+            weights=weights_of("vgg16"),
+        )
+        *_, last = job.run(5)
+        return last.array
+
+    np.testing.assert_array_equal(final(), final())
+
+
+def test_pixels_stay_within_bounds(pictures, weights_of):
+    job = transfer.prepare(
+        *pictures, width=16, learning_rate=200.0, weights=weights_of("vgg16")
+    )
+    mean = np.array(job.problem.network.mean).reshape(1, 3, 1, 1)
+    for iterate in job.run(3):
+        levels = iterate.array + mean
+        assert levels.min() >= -1e-3
+        assert levels.max() <= 256.001
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"model": "resnet"}, "unknown model"),
+        ({"model": "nin", "width": 66}, "at least 67 pixels"),
+        ({"protocol": "2015"}, "unknown protocol"),
+        ({"engine": "warp"}, "unknown engine"),
+        ({"weights": "no/such.h5"}, "no/such.h5"),
+        ({"weights": "seeded:x"}, "cannot understand the weights 'seeded:x'"),
+        ({"init": "nowhere.png"}, "no such picture: nowhere.png"),
+        ({"width": 0}, "width must be 1 or more"),
+    ],
+)
+def test_unusable_options(pictures, options, reason):
+    with pytest.raises(UserError, match=reason):
+        transfer.prepare(*pictures, **{"width": 16, **options})
+
+
+def test_network_for_stops_at_the_last_tap():
+    network = transfer.network_for(protocols.get("2016").with_options(model="vgg16"))
+    assert network.nodes[-1].name == "conv4_3"
+    assert network["pool1"].kind == "average"
+    network = transfer.network_for(protocols.get("modern"))
+    assert network.nodes[-1].name == "relu4_3"
