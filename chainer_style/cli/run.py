@@ -1,0 +1,186 @@
+"""``chainer-style run``: paint one picture in the style of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chainer_style.engines import ENGINES
+from chainer_style.networks import ALIASES, NETWORKS
+from chainer_style.protocols import MODERN, PROTOCOLS
+
+if TYPE_CHECKING:
+    from chainer_style.observers import RunLog
+    from chainer_style.transfer import Transfer
+
+FINAL = "final.png"
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def setting(*names: str, field: str, help: str, **more: Any) -> Decorator:
+    """Declare an option that replaces a field of the protocol.
+
+    The help tells the field's value in every protocol, read from there.
+    """
+    defaults = ", ".join(f"{p.name}: {getattr(p, field)}" for p in PROTOCOLS.values())
+    return click.option(*names, field, help=f"{help}  [{defaults}]", **more)
+
+
+@click.command()
+@click.option("-i", "--content", "--orig_img", required=True, help="Picture to paint.")
+@click.option(
+    "-s", "--style", "--style_img", required=True, help="Picture whose style to take."
+)
+@click.option(
+    "-o",
+    "--output",
+    "--out_dir",
+    default="output",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the pictures and run.json.",
+)
+@setting(
+    "-m", "--model", field="model", help=f"Network: {', '.join([*NETWORKS, *ALIASES])}."
+)
+@click.option(
+    "-g",
+    "--gpu",
+    type=int,
+    default=-1,
+    show_default=True,
+    help="CUDA device; negative: the CPU.",
+)
+@click.option("--cudnn/--no-cudnn", default=True, help="Use cuDNN on the GPU.")
+@setting(
+    "--iter", "--iterations", field="iterations", type=int, help="Number of steps."
+)
+@setting(
+    "--lr",
+    "--learning-rate",
+    field="learning_rate",
+    type=float,
+    help="Adam's step, in grey levels.",
+)
+@setting(
+    "--lam",
+    "--content-weight",
+    field="content_weight",
+    type=float,
+    help="Weight of content against style.",
+)
+@setting(
+    "--tv",
+    "--tv-weight",
+    field="tv_weight",
+    type=float,
+    help="Weight of smoothness.",
+)
+@setting(
+    "-w", "--width", field="width", type=int, help="Longer side of the picture, in px."
+)
+@setting("--init", field="init", help="Start from noise, content, a picture or .npy.")
+@setting(
+    "--snapshot-every",
+    field="snapshot_every",
+    type=int,
+    help="Save a picture every so many iterations; 0: only the last.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of the noise to start from.",
+)
+@click.option(
+    "--protocol",
+    default=MODERN.name,
+    show_default=True,
+    type=click.Choice(list(PROTOCOLS)),
+    help="2016: as the paper's code did. modern: as one wants it today.",
+)
+@click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", *ENGINES]),
+    help="What computes; auto takes the fastest here.",
+)
+@click.option(
+    "--weights",
+    default="seeded",
+    show_default=True,
+    help="seeded, seeded:SEED, or a file (.h5 or .caffemodel).",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+def run(
+    *,
+    content: str,
+    style: str,
+    output: Path,
+    gpu: int,
+    cudnn: bool,
+    seed: int,
+    protocol: str,
+    engine: str,
+    weights: str,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    r"""Paint the content picture in the style of another.
+
+    Leaves im_00000.png, im_00050.png, ..., final.png and run.json in the output
+    folder. Ctrl-C saves what there is.
+
+    \b
+    chainer-style run -i photo.jpg -s painting.jpg -o output
+    chainer-style run -i photo.jpg -s painting.jpg --protocol 2016 -m nin -w 435
+    """
+    from chainer_style import observers, transfer
+    from chainer_style.engines.base import Device
+    from chainer_style.files import make_folder
+
+    job = transfer.prepare(
+        content,
+        style,
+        protocol=protocol,
+        weights=weights,
+        engine=engine,
+        device=Device(gpu, cudnn),
+        seed=seed,
+        **options,
+    )
+    make_folder(output)
+    settings = job.problem.protocol
+    log = observers.RunLog(job, {"content": content, "style": style})
+    iterates = observers.finite(log.watch(observers.interruptible(job.run())))
+    iterates = observers.snapshots(iterates, output, settings.snapshot_every)
+    try:
+        for _ in observers.progress(iterates, settings.iterations, quiet=quiet):
+            pass
+    finally:
+        _save(job, log, output)
+    label = job.problem.weights.label
+    click.echo(f"{output / FINAL}: {log.iterations} iterations, {label}")
+    if log.iterations < settings.iterations:
+        raise click.exceptions.Exit(INTERRUPTED)
+
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def _save(job: Transfer, log: RunLog, output: Path) -> None:
+    """Save what there is of a run, finished or not."""
+    from chainer_style import images
+
+    if not log.iterations:
+        return
+    if job.engine.is_finite:
+        images.save(job.picture, output / FINAL, job.problem.weights.label)
+    log.write(output / "run.json")

@@ -1,0 +1,43 @@
+"""A progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tqdm.auto import tqdm
+
+from chainer_style.transfer import Iterate
+
+LOSSES_EVERY = 0.5
+"""Seconds between two looks at the losses: reading them waits for a GPU."""
+
+
+def progress(
+    iterates: Iterable[Iterate], total: int, *, quiet: bool = False
+) -> Iterator[Iterate]:
+    """Show iterations per second, the losses and the time left.
+
+    Parameters
+    ----------
+    iterates
+        The loop.
+    total
+        Number of iterations that it will do.
+    quiet
+        Show nothing.
+    """
+    shown = -LOSSES_EVERY
+    with tqdm(total=total, unit="it", disable=quiet, dynamic_ncols=True) as bar:
+        for iterate in iterates:
+            elapsed = bar.format_dict["elapsed"] if not quiet else 0.0
+            if not quiet and elapsed - shown >= LOSSES_EVERY:
+                shown = elapsed
+                losses = iterate.losses
+                bar.set_postfix(
+                    loss=f"{losses.total:.4g}",
+                    content=f"{sum(losses.content):.3g}",
+                    style=f"{sum(losses.style):.3g}",
+                    refresh=False,
+                )
+            bar.update()
+            yield iterate

@@ -1,0 +1,85 @@
+"""The run in numbers: ``run.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from chainer_style.engines.base import Losses
+from chainer_style.files import write_json
+from chainer_style.provenance import environment
+from chainer_style.transfer import Iterate, Transfer
+
+FORMAT = 1
+"""Version of the document's layout."""
+
+
+class RunLog:
+    """Collects what a run did, and writes it as one JSON document.
+
+    Parameters
+    ----------
+    transfer
+        The run.
+    inputs
+        Names of the files it was started with.
+    """
+
+    def __init__(self, transfer: Transfer, inputs: dict[str, str]) -> None:
+        self._transfer = transfer
+        self._inputs = inputs
+        self._iterates: list[Iterate] = []
+
+    def watch(self, iterates: Iterable[Iterate]) -> Iterator[Iterate]:
+        """Pass the iterates on, and keep their losses and seconds."""
+        for iterate in iterates:
+            self._iterates.append(iterate)
+            yield iterate
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations were watched."""
+        return len(self._iterates)
+
+    def document(self) -> dict[str, Any]:
+        """Return the run as it stands."""
+        problem, engine = self._transfer.problem, self._transfer.engine
+        taps = [tap.name for tap in problem.network.taps]
+        return {
+            "format": FORMAT,
+            "inputs": self._inputs,
+            "protocol": dataclasses.asdict(problem.protocol),
+            "network": problem.network.name,
+            "weights": problem.weights.as_record(),
+            "engine": engine.name,
+            "seed": self._transfer.seed,
+            "size": {"height": problem.canvas.height, "width": problem.canvas.width},
+            "environment": environment(),
+            "iterations": [
+                {"seconds": iterate.seconds, **_losses(iterate.losses, taps)}
+                for iterate in self._iterates
+            ],
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the document, whole or not at all."""
+        write_json(path, self.document())
+
+
+def _losses(losses: Losses, taps: list[str]) -> dict[str, Any]:
+    content = map(_number, losses.content)
+    style = map(_number, losses.style)
+    return {
+        "total": _number(losses.total),
+        "content": dict(zip(taps, content, strict=True)),
+        "style": dict(zip(taps, style, strict=True)),
+        "variation": _number(losses.variation),
+    }
+
+
+def _number(value: float) -> float | None:
+    """Return the value, or None where JSON has no number for it."""
+    return value if math.isfinite(value) else None

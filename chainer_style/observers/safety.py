@@ -1,0 +1,56 @@
+"""Observers that end a run early: on Ctrl-C, or when it has gone astray."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from types import FrameType
+
+from chainer_style.errors import UserError
+from chainer_style.transfer import Iterate
+
+
+def interruptible(iterates: Iterable[Iterate]) -> Iterator[Iterate]:
+    """Stop after the iteration during which Ctrl-C or SIGTERM came.
+
+    The picture is then whole. A second Ctrl-C interrupts at once. Outside the main
+    thread, where Python takes no signals, the iterates pass unchanged.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield from iterates
+        return
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, ask) for number in signals}
+    try:
+        for iterate in iterates:
+            yield iterate
+            if asked.is_set():
+                return
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def finite(iterates: Iterable[Iterate]) -> Iterator[Iterate]:
+    """Pass the iterates on while the loss is a finite number.
+
+    Raises
+    ------
+    UserError
+        When it no longer is.
+    """
+    for iterate in iterates:
+        if not iterate.losses.is_finite:
+            raise UserError(
+                f"the loss is no longer a finite number at iteration {iterate.index}; "
+                "try a smaller --lr, or other weights"
+            )
+        yield iterate
