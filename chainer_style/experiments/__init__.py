@@ -1,0 +1,1 @@
+"""The paper's experiments: each runs and leaves records; reports read those."""
