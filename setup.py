@@ -1,0 +1,43 @@
+"""Packaging of chainer_style; tool settings are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+INIT = (HERE / "chainer_style" / "__init__.py").read_text(encoding="utf-8")
+
+EXTRAS = {
+    "cuda": ["cupy-cuda12x>=13.6"],
+    "mpi": ["mpi4py>=4.0"],
+    "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.9", "mypy>=1.14"],
+    "docs": ["sphinx>=8", "furo>=2024.8.6"],
+}
+
+setup(
+    name="chainer-style",
+    version=re.search(r'^__version__ = "(.+)"$', INIT, re.MULTILINE)[1],
+    description="Neural style transfer in Chainer: a faithful replication, and more",
+    long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
+    long_description_content_type="text/x-rst",
+    license="MIT",
+    packages=find_packages(include=["chainer_style", "chainer_style.*"]),
+    package_data={"chainer_style": ["report/templates/*"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "chainer==7.8.1",
+        "numpy>=2.0",
+        "pillow>=10.1",
+        "h5py>=3.11",
+        "matplotlib>=3.9",
+        "protobuf>=4",
+        "click>=8.1",
+        "jinja2>=3.1",
+        "packaging>=24",
+        "threadpoolctl>=3.1",
+        "tqdm>=4.66",
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["chainer-style = chainer_style.cli:main"]},
+)
