@@ -11,7 +11,14 @@ INIT = (HERE / "chainer_style" / "__init__.py").read_text(encoding="utf-8")
 EXTRAS = {
     "cuda": ["cupy-cuda12x>=13.6"],
     "mpi": ["mpi4py>=4.0"],
-    "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.9", "mypy>=1.14"],
+    "test": [
+        "docutils>=0.21",
+        "hypothesis>=6.100",
+        "mypy>=1.14",
+        "pytest>=8",
+        "ruff>=0.9",
+        "scipy>=1.14",
+    ],
     "docs": ["sphinx>=8", "furo>=2024.8.6"],
 }
 

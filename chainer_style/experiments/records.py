@@ -33,8 +33,8 @@ class Record:
     dropped
         How many of the first iterations are left out of median and spread.
     peak_memory_bytes
-        Highest resident memory of the process that ran the cell; on a GPU, of
-        CuPy's memory pool.
+        Highest resident memory while the cell iterated; on a GPU, of CuPy's
+        memory pool.
     settings
         Network, weights, engine, protocol, seed and pictures.
     environment

@@ -1,0 +1,79 @@
+"""What an iteration costs, counted on the network's graph."""
+
+from __future__ import annotations
+
+import math
+
+from chainer_style import networks
+from chainer_style.experiments.records import Record
+from chainer_style.networks import INPUT, Network
+from chainer_style.networks.nodes import Conv
+from chainer_style.paper import Cell
+from chainer_style.protocols import Protocol
+
+FLOAT = 4
+"""Bytes of a number in single precision."""
+
+
+def network_of_2016(name: str) -> Network:
+    """Return a network up to its last tap, pooled as protocol 2016 does."""
+    protocol = Protocol()
+    network = networks.get(name)
+    return network.with_pooling(protocol.pooling, protocol.pooling_rounding).upto_taps()
+
+
+def iteration_flops(cell: Cell) -> int:
+    """Floating-point operations of one iteration, as the report counts them.
+
+    Twice the forward pass: the forward convolutions, and those that carry the
+    gradient back to the picture, which take as many. Left out are the weight
+    gradients of protocol 2016 (as many once more), Gram matrices, and everything
+    element by element.
+    """
+    return 2 * network_of_2016(cell.network).flops(cell.size, cell.size)
+
+
+def flops_per_second(record: Record) -> float:
+    """Return the counted operations of an iteration over its median seconds."""
+    return iteration_flops(record.cell) / record.median
+
+
+def workspace_bytes(name: str) -> tuple[int, int]:
+    """Least and most workspace that Chainer before 1.8.1 let cuDNN use, in bytes.
+
+    ``c * kh * kw * 4`` per convolution of c input channels: chainer v1.8.0,
+    functions/connection/convolution_2d.py.
+    """
+    network = network_of_2016(name)
+    shapes = network.shapes(network.input_size, network.input_size)
+    sizes = [
+        shapes[node.inputs[0]].channels * node.kernel**2 * FLOAT
+        for node in network.nodes
+        if isinstance(node, Conv)
+    ]
+    return min(sizes), max(sizes)
+
+
+def memory_of_2016(name: str, size: int) -> int:
+    """Bytes that the 2016 loop held at once on a GPU without cuDNN, at the least.
+
+    The weights of the whole file and their gradients; and two iterations' feature
+    maps and column matrices, because the names ``y`` and ``L`` still hold the
+    last iteration's graph while the next one is built (chainer-gogh 4aaa123), and
+    a convolution keeps its ``col`` until then (chainer v1.5.0,
+    functions/connection/convolution_2d.py).
+    """
+    whole = networks.get(name).parameter_shapes().values()
+    weights = sum(math.prod(shape) for layer in whole for shape in layer.values())
+    network = network_of_2016(name)
+    shapes = network.shapes(size, size)
+    maps = sum(shape.size for node, shape in shapes.items() if node != INPUT)
+    columns = sum(
+        shapes[node.inputs[0]].channels
+        * node.kernel**2
+        * shapes[node.name].height
+        * shapes[node.name].width
+        for node in network.nodes
+        if isinstance(node, Conv)
+    )
+    return FLOAT * (2 * weights + 2 * (maps + columns))

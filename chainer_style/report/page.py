@@ -1,0 +1,186 @@
+"""The page: every machine's tables, charts and pictures in one file of HTML."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from chainer_style import __version__
+from chainer_style.errors import UserError
+from chainer_style.experiments.records import Record
+from chainer_style.paper import ITERATIONS, MACHINE, MINUTES, RATE_TABLES, RateTable
+from chainer_style.report import (
+    arithmetic,
+    charts,
+    comparison,
+    environment,
+    explain,
+    formats,
+    tables,
+)
+from chainer_style.report.comparison import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart in the forms that a page may need, as data URIs.
+
+    Attributes
+    ----------
+    sources
+        (media query, image), the first that holds wins.
+    image
+        The image where none does.
+    key
+        How to read it.
+    """
+
+    sources: Sequence[tuple[str, str]]
+    image: str
+    key: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """A table of the paper with its chart."""
+
+    table: RateTable
+    layout: tables.Layout
+    chart: Chart
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture painted in a cell.
+
+    Attributes
+    ----------
+    image
+        As data URI; None where the file is gone.
+    record
+        Of the cell.
+    """
+
+    image: str | None
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class MachineView:
+    """All that the page shows of one machine."""
+
+    machine: Machine
+    facts: Sequence[tuple[str, str]]
+    tables: Sequence[TableView]
+    pictures: Sequence[Picture]
+    explanation: explain.Explanation
+    environments: Sequence[environment.Description]
+
+
+def render(machines: Sequence[Machine]) -> str:
+    """Return the page as HTML, pictures and styles within; the first machine leads."""
+    loader = Environment(
+        loader=PackageLoader("chainer_style.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    loader.filters.update(
+        ms=formats.milliseconds,
+        plain=formats.plain,
+        clock=formats.clock,
+        mebibytes=formats.mebibytes,
+        span=formats.span,
+        listing=formats.listing,
+        cell=comparison.title,
+        weights=comparison.weights_label,
+        throughput=arithmetic.flops_per_second,
+    )
+    views = [_view(machine) for machine in machines]
+    return loader.get_template("report.html.j2").render(
+        first=views[0],
+        others=views[1:],
+        overview=_overview(machines) if len(machines) > 1 else [],
+        machines=machines,
+        paper_machine=MACHINE,
+        minutes=MINUTES,
+        sources=explain.SOURCES,
+        version=__version__,
+    )
+
+
+def _view(machine: Machine) -> MachineView:
+    return MachineView(
+        machine=machine,
+        facts=environment.facts(machine),
+        tables=[
+            TableView(table, tables.layout(table, machine), _chart(table, machine))
+            for table in RATE_TABLES.values()
+        ],
+        pictures=[
+            _picture(machine, record)
+            for record in machine.records.values()
+            if record.measured
+        ],
+        explanation=explain.Explanation(machine),
+        environments=environment.describe(machine),
+    )
+
+
+def _chart(table: RateTable, machine: Machine) -> Chart:
+    """Draw a chart for light and dark, wide and narrow screens."""
+    media = {
+        "(prefers-color-scheme: dark)": charts.DARK,
+        "": charts.LIGHT,
+    }
+    sources = []
+    for (scheme, theme), (width, narrow) in itertools.product(
+        media.items(), {"(max-width: 40rem)": True, "": False}.items()
+    ):
+        image = charts.save(charts.draw(table, machine, theme, narrow=narrow), "svg")
+        conditions = " and ".join(part for part in (scheme, width) if part)
+        sources.append((conditions, _data_uri("image/svg+xml", image)))
+    *conditional, (_, plain) = sources
+    return Chart(conditional, plain, charts.key(table, machine))
+
+
+def _picture(machine: Machine, record: Record) -> Picture:
+    """Read the picture that lies beside a record.
+
+    Raises
+    ------
+    UserError
+        If it is there and cannot be read.
+    """
+    name = record.settings.get("picture")
+    # Only what lies in the machine's own folder belongs to its records.
+    path = machine.folder / str(name).replace("\\", "/").rsplit("/", 1)[-1]
+    if not name or not path.is_file():
+        return Picture(None, record)
+    try:
+        return Picture(_data_uri("image/png", path.read_bytes()), record)
+    except OSError as error:
+        raise UserError(f"cannot read the picture {path}: {error.strerror}") from None
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _overview(machines: Sequence[Machine]) -> list[dict[str, Any]]:
+    """Return iterations per minute of every cell, by the paper and every machine."""
+    cells = comparison.in_order(c for machine in machines for c in machine.cells)
+    return [
+        {
+            "cell": cell,
+            "paper": ITERATIONS[cell][-1] / MINUTES[-1] if cell in ITERATIONS else None,
+            "today": [(m.measured(cell), m.reason(cell)) for m in machines],
+        }
+        for cell in cells
+    ]

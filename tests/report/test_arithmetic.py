@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from chainer_style.paper import Cell
+from chainer_style.report import arithmetic
+
+MIB = 2**20
+
+# VGG-16 up to conv4_3, written out: channels in and out, and how far it is halved.
+VGG = (
+    *((3, 64, 1), (64, 64, 1)),
+    *((64, 128, 2), (128, 128, 2)),
+    *((128, 256, 4), (256, 256, 4), (256, 256, 4)),
+    *((256, 512, 8), (512, 512, 8), (512, 512, 8)),
+)
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_flops_of_vgg_by_hand(size: int) -> None:
+    forward = sum(2 * 9 * i * o * (size // halved) ** 2 for i, o, halved in VGG)
+    cell = Cell("vgg16", size, "CPU")
+    assert arithmetic.iteration_flops(cell) == 2 * forward
+
+
+def test_flops_of_nin_by_hand() -> None:
+    # 128 px: conv1 30, pool 14, pool 6, pool 2.
+    layers = [
+        (3, 96, 11, 30),
+        *[(96, 96, 1, 30)] * 2,
+        (96, 256, 5, 14),
+        *[(256, 256, 1, 14)] * 2,
+        (256, 384, 3, 6),
+        *[(384, 384, 1, 6)] * 2,
+        (384, 1024, 3, 2),
+    ]
+    forward = sum(2 * i * o * k * k * side**2 for i, o, k, side in layers)
+    assert arithmetic.iteration_flops(Cell("nin", 128, "GPU")) == 2 * forward
+
+
+def test_workspace_is_that_of_the_channels() -> None:
+    assert arithmetic.workspace_bytes("vgg16") == (3 * 9 * 4, 512 * 9 * 4)
+    assert arithmetic.workspace_bytes("nin") == (96 * 4, 384 * 9 * 4)
+
+
+@pytest.mark.parametrize("size", [128, 256, 512])
+def test_memory_of_vgg_by_hand(size: int) -> None:
+    parameters = 138_357_544  # of the whole network; Simonyan and Zisserman: 138 M
+    columns = sum(9 * i * (size // halved) ** 2 for i, _, halved in VGG)
+    # Every convolution gives a map, and every one but the last a ReLU's map.
+    maps = sum(2 * o * (size // halved) ** 2 for _, o, halved in VGG)
+    maps -= 512 * (size // 8) ** 2
+    pools = sum(c * (size // h) ** 2 for c, h in ((64, 2), (128, 4), (256, 8)))
+    expected = 4 * (2 * parameters + 2 * (columns + maps + pools))
+    assert arithmetic.memory_of_2016("vgg16", size) == expected
+
+
+def test_memory_explains_the_crash() -> None:
+    assert arithmetic.memory_of_2016("vgg16", 256) < 4096 * MIB
+    assert arithmetic.memory_of_2016("vgg16", 512) > 4096 * MIB

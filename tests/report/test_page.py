@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import base64
+import html.parser
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chainer_style import report
+from chainer_style.errors import UserError
+from chainer_style.experiments import records
+from chainer_style.experiments.records import Record
+from chainer_style.paper import ITERATIONS, RATE_TABLES, Cell, RateTable
+
+VOID = {"meta", "img", "source", "br", "link", "hr", "input"}
+FILES = {
+    "index.html",
+    "table4.csv",
+    "table5.csv",
+    "table4.rst",
+    "table5.rst",
+    "figure7.png",
+    "figure8.png",
+    "rates.csv",
+}
+
+LABELS = {
+    ("short", 4): "today’s with seeded (untrained) weights.",
+    ("short", 5): "today’s with seeded (untrained) weights.",
+    ("long", 4): "VGG-16: trained weights; NIN: seeded (untrained) weights.",
+    ("long", 5): "today’s with trained weights.",
+}
+
+
+class Node:
+    def __init__(self, tag: str, attributes: dict[str, str | None]) -> None:
+        self.tag, self.attributes = tag, attributes
+        self.children: list[Node | str] = []
+
+    def all(self, tag: str) -> Iterator[Node]:
+        for child in self.children:
+            if isinstance(child, Node):
+                if child.tag == tag:
+                    yield child
+                yield from child.all(tag)
+
+    @property
+    def text(self) -> str:
+        parts = (c if isinstance(c, str) else c.text for c in self.children)
+        return " ".join("".join(parts).split())
+
+
+class Tree(html.parser.HTMLParser):
+    """Builds a tree, and refuses tags that are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open = [Node("", {})]
+        self.feed(text)
+        self.close()
+        assert [node.tag for node in self.open] == [""]
+        self.root = self.open[0]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        node = Node(tag, dict(attrs))
+        self.open[-1].children.append(node)
+        if tag not in VOID:
+            self.open.append(node)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop().tag == tag
+
+    def handle_data(self, data: str) -> None:
+        self.open[-1].children.append(data)
+
+
+@pytest.fixture(scope="module")
+def pages(built: dict[str, Path]) -> dict[str, Node]:
+    return {
+        name: Tree((folder / "index.html").read_text(encoding="utf-8")).root
+        for name, folder in built.items()
+    }
+
+
+def by_id(root: Node, name: str) -> Node:
+    def walk(node: Node) -> Iterator[Node]:
+        for child in node.children:
+            if isinstance(child, Node):
+                yield child
+                yield from walk(child)
+
+    (found,) = (node for node in walk(root) if node.attributes.get("id") == name)
+    return found
+
+
+def grid(table: Node) -> dict[tuple[int, int], Node]:
+    found: dict[tuple[int, int], Node] = {}
+    for i, row in enumerate(table.all("tr")):
+        j = 0
+        for cell in row.children:
+            if isinstance(cell, Node):
+                while (i, j) in found:
+                    j += 1
+                for down in range(int(cell.attributes.get("rowspan") or 1)):
+                    for right in range(int(cell.attributes.get("colspan") or 1)):
+                        assert (i + down, j + right) not in found
+                        found[i + down, j + right] = cell
+    return found
+
+
+def test_files(built: dict[str, Path]) -> None:
+    for folder in built.values():
+        assert {path.name for path in folder.iterdir()} == FILES
+
+
+@pytest.mark.parametrize("machine", ["short", "long"])
+@pytest.mark.parametrize("table", RATE_TABLES.values(), ids=lambda t: str(t.number))
+def test_table_of_the_page(
+    results: Path, pages: dict[str, Node], machine: str, table: RateTable
+) -> None:
+    node = by_id(pages[machine], f"table{table.number}-numbers")
+    (caption,) = node.all("caption")
+    assert caption.text.endswith(LABELS[machine, table.number])
+    places = grid(node)
+    rows, columns = 2 + 3 * 6, 1 + len(table.cells)
+    assert places.keys() == {(i, j) for i in range(rows) for j in range(columns)}
+    assert places[2, 0].text.startswith("The paper: Core i5-4460")
+    assert places[8, 0].text.startswith("Today: CPU of " + machine)
+    assert "weights" in places[8, 0].text
+    for j, cell in enumerate(table.cells, 1):
+        record = records.load(results / machine / f"{cell.key}.json")
+        for minute in range(1, 6):
+            paper, today, ratio = (places[2 + minute + k * 6, j] for k in range(3))
+            if cell in ITERATIONS:
+                assert paper.text == str(ITERATIONS[cell][minute - 1])
+            else:
+                assert paper.text == "left out of the table: 'GPU mode only' was faster"
+            if record.reason:
+                assert today.text == f"not measured: {record.reason}"
+                assert ratio.text == "—"
+                continue
+            value, counted = record.iterations_after(minute)
+            assert counted is (machine == "long")
+            assert today.attributes["class"] == ("counted" if counted else "rate")
+            assert today.text.startswith("≈") is not counted
+            shown = float(today.text.removeprefix("≈ "))
+            assert shown == pytest.approx(value, rel=0.005)
+            if cell in ITERATIONS:
+                quotient = float(ratio.text.removeprefix("≈ "))
+                expected = value / ITERATIONS[cell][minute - 1]
+                assert quotient == pytest.approx(expected, rel=0.006)
+
+
+def test_page_needs_nothing_else(pages: dict[str, Node]) -> None:
+    for root in pages.values():
+        for tag in ("link", "script", "iframe", "object", "embed"):
+            assert not list(root.all(tag))
+        for tag, key in (("img", "src"), ("source", "srcset")):
+            found = list(root.all(tag))
+            assert found
+            for node in found:
+                address = node.attributes[key] or ""
+                kind, content = address.split(";base64,")
+                data = base64.b64decode(content, validate=True)
+                magic = {"data:image/png": b"\x89PNG", "data:image/svg+xml": b"<?xml"}
+                assert data.startswith(magic[kind])
+        (style,) = root.all("style")
+        assert not re.search(r"url\(|@import", style.text)
+        for link in root.all("a"):
+            target = link.attributes["href"] or ""
+            if target.startswith("#"):
+                assert by_id(root, target[1:])
+            else:
+                assert target.startswith("https://")
+
+
+def test_every_figure_carries_the_label(pages: dict[str, Node]) -> None:
+    figures = [f for root in pages.values() for f in root.all("figure")]
+    # Two charts per machine and page, and a picture per measured cell.
+    assert len(figures) == 2 * (2 * 2 + 4 + 11)
+    for figure in figures:
+        (caption,) = figure.all("figcaption")
+        assert re.search(r"(seeded \(untrained\)|trained) weights", caption.text)
+
+
+def test_pictures_are_those_of_the_cells(results: Path, pages: dict[str, Node]) -> None:
+    shown = {
+        node.attributes["alt"]: node.attributes["src"]
+        for node in pages["short"].all("img")
+    }
+    data = (results / "short" / "nin-128-cpu.png").read_bytes()
+    source = shown["Picture painted by NIN, 128 px, CPU"] or ""
+    # The other machine has one of that name too, of the same colour and size.
+    assert base64.b64decode(source.split(",")[1]) == data
+    captions = [c.text for c in pages["short"].all("figcaption")]
+    record = records.load(results / "short" / "nin-128-cpu.json")
+    expected = f"NIN, 128 px, CPU {len(record.seconds)} iterations"
+    assert any(caption.startswith(expected) for caption in captions)
+
+
+@pytest.mark.parametrize(
+    ("machine", "seconds", "label"),
+    [
+        ("short", "20 s", "seeded (untrained) weights"),
+        (
+            "long",
+            "300 s",
+            "VGG-16: trained weights; NIN: seeded (untrained) weights",
+        ),
+    ],
+)
+def test_head(pages: dict[str, Node], machine: str, seconds: str, label: str) -> None:
+    head = next(pages[machine].all("dl"))
+    terms, values = ([n.text for n in head.all(tag)] for tag in ("dt", "dd"))
+    facts = dict(zip(terms, values, strict=True))
+    assert facts["Machine"].startswith(f"CPU of {machine}, 4 cores")
+    assert facts["Protocol"] == "2016"
+    assert facts["Time per cell"] == seconds
+    assert facts["Date"] == "2026-01-02"
+    assert facts["Weights"] == label
+    software = "chainer_style 0.1.0, Chainer 7.8.1, NumPy 2.4.6, Python 3.11.7"
+    assert facts["Software"] == software
+
+
+def test_other_machines_follow(pages: dict[str, Node]) -> None:
+    for name, other in (("short", "long"), ("long", "short")):
+        (details,) = pages[name].all("details")
+        assert f"CPU of {other}" in next(details.all("summary")).text
+        assert by_id(details, f"{other}-table4-numbers")
+        assert "open" not in details.attributes
+
+
+def test_names_are_escaped(pages: dict[str, Node], built: dict[str, Path]) -> None:
+    assert "Card <9>" in pages["long"].text
+    assert "Card <9>" not in (built["long"] / "index.html").read_text(encoding="utf-8")
+
+
+def test_one_machine_with_nothing_measured(
+    tmp_path: Path, machine_writer: Callable[..., dict[Cell, Record]]
+) -> None:
+    nothing = dict.fromkeys(
+        (Cell(*row, "CPU") for t in RATE_TABLES.values() for row in t.rows), "no time"
+    )
+    machine_writer(tmp_path / "results", "idle", 1, reasons=nothing)
+    page = report.build(tmp_path / "results", tmp_path / "out", "idle")
+    root = Tree(page.read_text(encoding="utf-8")).root
+    assert "not measured: no time" in root.text
+    assert "nothing measured" in root.text
+    assert not list(root.all("details"))
+
+
+def test_pictures_stay_within_their_folder(
+    tmp_path: Path, machine_writer: Callable[..., dict[Cell, Record]]
+) -> None:
+    written = machine_writer(tmp_path / "results", "one", 1)
+    secret = tmp_path / "results" / "secret.png"
+    secret.write_bytes(b"\x89PNG secret")
+    cell = Cell("nin", 128, "CPU")
+    written[cell].settings["picture"] = "../secret.png"
+    records.save(written[cell], tmp_path / "results")
+    page = report.build(tmp_path / "results", tmp_path / "out", "one").read_text()
+    assert base64.b64encode(b"\x89PNG secret").decode() not in page
+    assert page.count("the picture is not there any more") == 1
+
+
+def test_empty_results(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no records below"):
+        report.build(tmp_path, tmp_path / "out", "any")
+    assert not (tmp_path / "out").exists()
