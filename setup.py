@@ -19,7 +19,7 @@ EXTRAS = {
         "ruff>=0.9",
         "scipy>=1.14",
     ],
-    "docs": ["sphinx>=8", "furo>=2024.8.6"],
+    "docs": ["furo>=2024.8.6", "sphinx>=8", "sphinx-click>=6.1"],
 }
 
 setup(

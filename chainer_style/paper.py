@@ -1,7 +1,8 @@
 """What the paper printed: its tables, its machine, its words.
 
 Y. Kawahata, "The State of the Art when using GPUs in Devising Image Generation
-Methods Using Deep Learning". Nothing here was measured by this project.
+Methods Using Deep Learning", 2021, arXiv 2109.05783. Nothing here was measured by
+this project.
 """
 
 from __future__ import annotations

@@ -41,15 +41,17 @@ RESULTS = click.option(
     "-i",
     "--content",
     type=click.Path(path_type=Path),
-    default=Path("samples/lighthouse.jpg"),
+    default="samples/lighthouse.jpg",
     show_default=True,
+    help="Picture to paint.",
 )
 @click.option(
     "-s",
     "--style",
     type=click.Path(path_type=Path),
-    default=Path("samples/swirls.jpg"),
+    default="samples/swirls.jpg",
     show_default=True,
+    help="Picture whose style to take.",
 )
 @click.option(
     "--weights",
@@ -76,9 +78,7 @@ def reproduce(
     stays.
     """
     from chainer_style.experiments import rates
-    from chainer_style.files import make_folder
 
-    make_folder(results)
     tables = [RATE_TABLES[int(number)] for number in numbers or RATE_TABLES]
     plan = rates.Plan(
         seconds=60 * minutes if minutes else seconds,

@@ -132,7 +132,7 @@ def run(
     quiet: bool,
     **options: Any,
 ) -> None:
-    r"""Paint the content picture in the style of another.
+    """Paint the content picture in the style of another.
 
     Leaves im_00000.png, im_00050.png, ..., final.png and run.json in the output
     folder. Ctrl-C saves what there is.
@@ -140,7 +140,7 @@ def run(
     \b
     chainer-style run -i photo.jpg -s painting.jpg -o output
     chainer-style run -i photo.jpg -s painting.jpg --protocol 2016 -m nin -w 435
-    """
+    """  # noqa: D301 - click reads the escape
     from chainer_style import observers, transfer
     from chainer_style.engines.base import Device
     from chainer_style.files import make_folder

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from chainer_style import networks
+from chainer_style import images, networks
 from chainer_style.experiments import records
 from chainer_style.experiments.measure import Task, measure, unavailable
 from chainer_style.experiments.records import Record
+from chainer_style.files import make_folder
 from chainer_style.paper import Cell, RateTable
 
 SETTING_UP = 5.0
@@ -52,7 +53,15 @@ def run(tables: Iterable[RateTable], plan: Plan) -> Iterator[Record]:
     ------
     Record
         One per cell, those that cannot run here included.
+
+    Raises
+    ------
+    UserError
+        If pictures or weights cannot be used, or records not be saved.
     """
+    for picture in (plan.content, plan.style):
+        images.read(picture)
+    make_folder(plan.results)
     cells = tuple(dict.fromkeys(cell for table in tables for cell in table.cells))
     runnable = [cell for cell in cells if not unavailable(cell)]
     for cell in cells:
@@ -80,7 +89,7 @@ def _measure(cell: Cell, plan: Plan, left: int, count: int) -> Record:
     with tqdm(
         total=round(plan.seconds, 1),
         desc=f"[{count - left + 1}/{count}] {title(cell)}",
-        bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix}",
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]",
         dynamic_ncols=True,
         disable=plan.quiet,
     ) as bar:
@@ -89,12 +98,12 @@ def _measure(cell: Cell, plan: Plan, left: int, count: int) -> Record:
             bar.n = min(gone, plan.seconds)
             here = max(plan.seconds - gone, 0)
             bar.set_postfix_str(
-                f"{iterations} iterations in {_clock(gone)}, "
-                f"{60 * iterations / gone:.1f}/min; all done in {_clock(here + later)}"
+                f"{iterations} iterations, {60 * iterations / gone:.1f}/min, "
+                f"all done in {_clock(here + later)}"
             )
 
         bar.set_postfix_str(
-            f"setting up; all done in {_clock(later + plan.seconds + SETTING_UP)}"
+            f"setting up, all done in {_clock(later + plan.seconds + SETTING_UP)}"
         )
         return measure(task, show)
 

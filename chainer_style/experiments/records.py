@@ -11,7 +11,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from chainer_style.errors import UserError
-from chainer_style.files import write_json
+from chainer_style.files import make_folder, write_json
 from chainer_style.paper import Cell
 
 FORMAT = 1
@@ -100,7 +100,7 @@ class Record:
 def save(record: Record, folder: Path) -> Path:
     """Write a record into its machine's folder and return its path."""
     folder = folder / record.environment["machine"]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"{record.cell.key}.json"
     write_json(path, record.as_document())
     return path

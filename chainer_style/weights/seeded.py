@@ -1,10 +1,10 @@
 """Weights made from a seed, for machines without a trained file.
 
-Random orthogonal filters, scaled and shifted layer by layer so that every channel
-has zero mean and the same deviation on pictures with natural statistics: the
-signal neither dies nor explodes on its way up. Speed does not depend on the
-values of the weights; the picture does, so whatever is made with these says
-"seeded (untrained) weights".
+Random smooth filters, orthogonal where kernels are small, are scaled and shifted
+layer by layer so that every channel has zero mean and the same deviation on
+pictures with natural statistics: the signal neither dies nor explodes on its way
+up. Speed does not depend on the values of the weights; the picture does, so
+whatever is made with these says "seeded (untrained) weights".
 
 Saxe, McClelland and Ganguli 2013, arXiv 1312.6120 (orthogonal); Mishkin and Matas
 2015, arXiv 1511.06422 (layer-wise normalisation on data); He, Wang and Hopcroft
@@ -27,13 +27,23 @@ from chainer_style.weights.natural import dead_leaves
 
 Matrix = npt.NDArray[np.float32]
 
-DEVIATION = 40.0
+DEVIATION = 10.0
 """Standard deviation of every channel before its ReLU.
 
-Chosen so that the 2016 values of lambda and of the learning rate balance content
-and style: the content term grows with its square, the style term with its fourth
-power.
+Chosen by eye, so that the 2016 values of lambda and of the learning rate balance
+content and style: the content term grows with its square, the style term with its
+fourth power.
 """
+
+DECAY = 2.0
+"""Power by which a filter's amplitude falls with frequency.
+
+Flat noise (0) makes pixel noise of every style; falling amplitudes, like those of
+natural pictures, make strokes.
+"""
+
+SMALL = 3
+"""Largest kernel whose filters are made orthogonal."""
 
 POSITIONS = 100
 """Least number of positions that a channel's statistics are taken from."""
@@ -65,7 +75,7 @@ def generate(network: Network, seed: int = 0) -> Weights:
             inputs = [values[name] for name in node.inputs]
             parameters: tuple[Matrix, ...] = ()
             if isinstance(node, Conv | Linear):
-                W = _orthogonal(_random(seed, node.name), shapes[node.name]["W"])
+                W = _filters(_random(seed, node.name), shapes[node.name]["W"])
                 raw = links.apply(node, inputs[0], W, np.zeros(len(W), np.float32))
                 parameters = _normalised(W, raw.array)
                 arrays[node.name] = dict(zip("Wb", parameters, strict=True))
@@ -89,29 +99,36 @@ def _random(seed: int, purpose: str) -> np.random.RandomState:
     return np.random.RandomState([seed, zlib.crc32(purpose.encode())])
 
 
-def _orthogonal(random: np.random.RandomState, shape: tuple[int, ...]) -> Matrix:
-    """Return filters that are orthonormal rows, or columns where rows abound."""
+def _filters(random: np.random.RandomState, shape: tuple[int, ...]) -> Matrix:
+    """Return random filters, before their responses are normalised."""
     values = random.normal(size=shape)
-    if len(shape) == 4:
-        values = values @ _smooth(shape[3]).T
-        values = (values.swapaxes(2, 3) @ _smooth(shape[2]).T).swapaxes(2, 3)
-    values = values.reshape(shape[0], -1)
-    rows, columns = values.shape
-    small = values if rows <= columns else values.T
+    if len(shape) == 2:
+        return _orthonormal(values)
+    kernel = shape[2]
+    values = _smooth(kernel) @ values @ _smooth(kernel).T
+    if kernel <= SMALL:
+        return _orthonormal(values.reshape(shape[0], -1)).reshape(shape)
+    # Large kernels move by a stride: without a taper the borders of their windows
+    # would show in the picture as a grid.
+    taper = np.hanning(kernel + 2)[1:-1]
+    return (values * np.outer(taper, taper)).astype(np.float32)
+
+
+def _smooth(kernel: int) -> npt.NDArray[np.float64]:
+    """Return what turns white noise into cosines of falling amplitude."""
+    frequency = np.arange(kernel)
+    position = (frequency[:, None] + 0.5) / kernel
+    cosines = np.cos(np.pi * position * frequency)
+    amplitude = (1.0 + frequency) ** -DECAY / np.linalg.norm(cosines, axis=0)
+    return np.asarray(cosines * amplitude)
+
+
+def _orthonormal(values: npt.NDArray[np.float64]) -> Matrix:
+    """Return orthonormal rows, or columns where rows abound, of the same span."""
+    wide = values if len(values) <= len(values.T) else values.T
     # L⁻¹X has orthonormal rows where X Xᵀ = L Lᵀ: much cheaper than a QR of X.
-    orthonormal = np.linalg.solve(np.linalg.cholesky(small @ small.T), small)
-    matrix = orthonormal if rows <= columns else orthonormal.T
-    return matrix.reshape(shape).astype(np.float32)
-
-
-def _smooth(n):
-    k = np.arange(n)
-    D = np.cos(np.pi * (k[:, None] + 0.5) * k / n)
-    D /= np.linalg.norm(D, axis=0)
-    return D * DECAY ** np.minimum(k, 4)
-
-
-DECAY = 1.0
+    rows = np.linalg.solve(np.linalg.cholesky(wide @ wide.T), wide)
+    return (rows if wide is values else rows.T).astype(np.float32)
 
 
 def _normalised(W: Matrix, response: Matrix) -> tuple[Matrix, Matrix]:

@@ -38,7 +38,7 @@ class WireError(UserError):
 
     def __init__(self, name: str, offset: int, reason: str) -> None:
         super().__init__(
-            f"{name} is damaged or not of this kind: {reason} at byte {offset}; "
+            f"{name} is no Caffe model, or is damaged: {reason} at byte {offset}; "
             "fetch the file again"
         )
         self.offset = offset

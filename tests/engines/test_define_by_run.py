@@ -155,7 +155,11 @@ def test_modern_losses_do_not_depend_on_the_scale_of_the_weights(weights_of):
 def test_modern_losses_in_numpy(weights_of):
     """Relative terms, features behind the ReLU, total variation."""
     problem = make_problem(
-        "vgg16", weights_of("vgg16"), protocol="modern", tv_weight=1e-3
+        "vgg16",
+        weights_of("vgg16"),
+        protocol="modern",
+        content_weight=0.1,
+        tv_weight=1e-3,
     )
     engine = ChainerEngine(problem, Device(), "float64")
     losses, _ = engine.evaluate(problem.start)

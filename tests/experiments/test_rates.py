@@ -90,7 +90,7 @@ def test_progress_tells_the_cell_and_the_time_left(plan, capsys):
     next(iter(rates.run([SMALL], loud)))
     shown = capsys.readouterr().err
     assert "[1/1] VGG-16 16 px CPU" in shown
-    assert "iterations in" in shown
+    assert "iterations, " in shown
     assert "all done in" in shown
 
 

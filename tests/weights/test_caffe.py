@@ -255,7 +255,7 @@ def test_blobs_after_the_second_are_left_to_layers(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "is empty"),
-        (PNG, "damaged or not of this kind"),
+        (PNG, "no Caffe model, or is damaged"),
         (b"<!DOCTYPE html><html><body>404</body></html>", "damaged or not of this"),
         (b'name: "VGG"\nlayers {\n  name: "conv1_1"\n}\n', "damaged or not of this"),
         (b"\0" * 1000, "impossible field number 0 at byte 0"),

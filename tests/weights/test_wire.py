@@ -101,7 +101,7 @@ def test_names_the_damage_and_its_place(data: bytes, offset: int, reason: str) -
     with pytest.raises(WireError) as caught:
         list(message(data))
     assert caught.value.offset == offset
-    assert f"file is damaged or not of this kind: {reason}" in str(caught.value)
+    assert f"file is no Caffe model, or is damaged: {reason}" in str(caught.value)
     assert f" at byte {offset};" in str(caught.value)
     assert isinstance(caught.value, UserError)
 

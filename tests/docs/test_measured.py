@@ -1,0 +1,94 @@
+"""The page of results, with records and without."""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+import sys
+
+import measured
+import pytest
+from docutils import nodes
+from docutils.core import publish_doctree
+
+from chainer_style.paper import ITERATIONS, Cell
+
+
+@pytest.fixture
+def page(folder):
+    settings = {
+        "report_level": 1,
+        "halt_level": 2,
+        "doctitle_xform": False,
+        "line_length_limit": 10**7,  # as in Sphinx: charts are one line each
+    }
+    text = f"Results\n=======\n\n{measured.results(folder)}"
+    return publish_doctree(text, settings_overrides=settings)
+
+
+def test_without_records_the_page_says_so(tmp_path):
+    (tmp_path / "report").mkdir()
+    assert measured.results(tmp_path) == measured.NOTHING
+    assert measured.results(tmp_path / "missing") == measured.NOTHING
+
+
+def test_every_machine_has_a_section(page):
+    titles = [node.astext() for node in page.findall(nodes.title)]
+    assert [title for title in titles if title in ("one", "two")] == ["one", "two"]
+    assert "Processor | of one*" in page.astext()
+
+
+def test_medians_spread_memory_and_weights(page):
+    first = next(page.findall(nodes.table))
+    rows = [[e.astext() for e in row] for row in first.findall(nodes.row)]
+    label, memory = "seeded (untrained) weights", "700\N{NO-BREAK SPACE}MiB"
+    assert rows[1:] == [
+        ["VGG-16, 128 px, CPU", "500 ms", "500 to 500 ms", "20", memory, label],
+        ["VGG-16, 128 px, GPU", "125 ms", "125 to 125 ms", "20", memory, label],
+    ]
+
+
+def test_a_cell_without_a_time_has_its_reason(page):
+    assert re.search(
+        r"Not measured \(no CUDA device\): VGG-16, 128 px, GPU", page.astext()
+    )
+    assert "Not measured (no record of it): " in page.astext()
+
+
+def test_the_papers_numbers_stand_beside(page):
+    tables = [table.astext() for table in page.findall(nodes.table)]
+    assert len(tables) == 2 * 3
+    for value in ITERATIONS[Cell("vgg16", 128, "GPU")]:
+        assert str(value) in tables[1]
+
+
+def test_charts_are_drawn_for_light_and_dark(page):
+    raw = [node.astext() for node in page.findall(nodes.raw)]
+    assert len(raw) == 2 * 2
+    for html in raw:
+        assert re.findall("only-(light|dark)", html) == ["light", "dark"]
+        data = re.search('base64,([^"]+)', html)[1]
+        assert b"<svg" in base64.b64decode(data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("with_records", [True, False])
+def test_the_documentation_builds_without_warnings(
+    with_records, folder, root, tmp_path_factory
+):
+    pytest.importorskip("furo")
+    pytest.importorskip("sphinx_click")
+    out = tmp_path_factory.mktemp("docs")
+    results = folder if with_records else out
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going"),
+            *("-D", f"computed_results={results}", "-d", out / "trees"),
+            *(root / "docs", out / "html"),
+        ],
+        check=True,
+    )
+    page = (out / "html" / "results.html").read_text(encoding="utf-8")
+    assert ("125 ms" in page) == with_records
+    assert (measured.NOTHING in page) != with_records
