@@ -1,0 +1,54 @@
+"""The directive ``computed``: text of a page that is computed when it is built.
+
+Its content is a Jinja template of reStructuredText. The template calls the
+functions of `facts` and `measured`, and so no number of the paper, of the protocols,
+of the networks or of the records is ever typed into a page.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import facts
+import measured
+from docutils import nodes
+from jinja2 import Environment, StrictUndefined
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from chainer_style import paper
+from chainer_style.report import formats
+
+RESULTS = Path(__file__).parents[2] / "results"
+"""Folder of the repository's records: the default of ``computed_results``."""
+
+TEMPLATES = Environment(undefined=StrictUndefined, autoescape=False)
+
+
+class Computed(SphinxDirective):
+    """Render the content by Jinja, and put what it says in its place."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the nodes of the rendered text."""
+        # What it depends on is not in the page, so the page is always read anew.
+        self.env.note_reread()
+        template = TEMPLATES.from_string("\n".join(self.content))
+        text = template.render(
+            facts=facts,
+            formats=formats,
+            measured=measured,
+            paper=paper,
+            results=Path(self.config.computed_results),
+            why=facts.PAPER,
+        )
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive, and where it looks for records."""
+    app.add_config_value("computed_results", str(RESULTS), "env", str)
+    app.add_directive("computed", Computed)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

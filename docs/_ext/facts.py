@@ -1,0 +1,325 @@
+"""What the pages say in numbers, as reStructuredText, each from its one home.
+
+The paper's numbers come from `chainer_style.paper`, the protocols' values and their
+meaning from the source of `chainer_style.protocols`, geometry and costs from the
+networks' graphs, and measurements from the records.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chainer_style import networks, paper, transfer
+from chainer_style.networks import Network
+from chainer_style.protocols import MODERN, PROTOCOLS, Protocol
+from chainer_style.report import arithmetic, comparison, explain, formats, rst
+from chainer_style.report.tables import Block, Box, Layout
+
+SIZES = (64, 128, 256, 512)
+"""Sizes of pictures, in pixels, that the tables of networks show."""
+
+OLD = PROTOCOLS["2016"]
+
+PAPER = explain.Explanation(comparison.Machine("", Path(), {}))
+"""What follows from the paper's numbers alone."""
+
+
+# -- tables as text -------------------------------------------------------
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", kind: str = ""
+) -> str:
+    """Return a list table; cells are reStructuredText of one paragraph."""
+    options = ["   :header-rows: 1"]
+    if kind:
+        options.append(f"   :class: {kind}")
+    lines = [f".. list-table:: {title}".rstrip(), *options, ""]
+    for row in (head, *rows):
+        marks = ["   * -", *["     -"] * (len(row) - 1)]
+        lines += [
+            f"{mark} {text}".rstrip() for mark, text in zip(marks, row, strict=True)
+        ]
+    return "\n".join([*lines, ""])
+
+
+def escaped(text: str) -> str:
+    """Return text that means nothing to reStructuredText."""
+    return re.sub(r"([\\*`_|:])", r"\\\1", text)
+
+
+def literal(value: object) -> str:
+    """Return a value as literal text."""
+    return f"``{value}``"
+
+
+# -- the paper ------------------------------------------------------------
+
+
+def iterations(number: int) -> str:
+    """Return a table of the paper as it was printed."""
+    printed = paper.RATE_TABLES[number]
+    columns = [
+        [
+            cell
+            for c in paper.COLUMNS
+            if (cell := paper.Cell(*row, c)) in paper.ITERATIONS
+        ]
+        for row in printed.rows
+    ]
+    head = [
+        [
+            Box("Minutes", "head", rows=2),
+            *(
+                Box(comparison.row_title(*row), "head", columns=len(cells))
+                for row, cells in zip(printed.rows, columns, strict=True)
+            ),
+        ],
+        [Box(cell.column, "head") for cells in columns for cell in cells],
+    ]
+    rows = [
+        [
+            Box(str(minute), "label"),
+            *(
+                Box(str(paper.ITERATIONS[cell][i]), "counted")
+                for cells in columns
+                for cell in cells
+            ),
+        ]
+        for i, minute in enumerate(paper.MINUTES)
+    ]
+    layout = Layout(
+        number=number,
+        caption=f"{printed.title}, after 1 to 5 minutes.",
+        head=head,
+        blocks=[Block(paper.MACHINE, rows)],
+        notes=[],
+        width=len(rows[0]),
+    )
+    return rst.render(layout)
+
+
+def rates() -> str:
+    """Return each column of the paper as the one rate that it seems to be."""
+    head = [
+        "Column",
+        "Iterations per minute",
+        "Largest deviation of a row",
+        f"{PAPER.last_printed} iterations take",
+        "Fits to the last digit",
+    ]
+    rows = [
+        [
+            comparison.title(column.cell),
+            f"{column.rate:.2f}",
+            f"{column.deviation:.2f}",
+            f"{formats.clock(column.minutes_for(PAPER.last_printed))} min",
+            "{} in {} min".format(*column.whole) if column.whole else "—",
+        ]
+        for column in PAPER.columns
+    ]
+    return table(head, rows, "Each column as one rate, from its last row.", "numbers")
+
+
+def slowdowns() -> str:
+    """Return how much slower VGG gets with the size, beside its arithmetic."""
+    pairs = [
+        (small, large)
+        for i, small in enumerate(PAPER.sizes)
+        for large in PAPER.sizes[i + 1 :]
+    ]
+    rows = [
+        [
+            f"{small} → {large} px",
+            formats.plain(PAPER.more_work(small, large)),
+            *(
+                formats.plain(PAPER.slower(small, large, column).paper)
+                for column in ("CPU", "GPU")
+            ),
+        ]
+        for small, large in pairs
+    ]
+    head = ["Sizes", "Arithmetic", "Time on the CPU", "Time on the GPU"]
+    title = "How many times more: the arithmetic of an iteration, and the paper's time."
+    return table(head, rows, title, "numbers")
+
+
+def citations() -> str:
+    """Return the sources that the report cites, as a list."""
+    return "\n".join(
+        f"* `{title} <{address}>`__" for title, address in explain.SOURCES.values()
+    )
+
+
+# -- the protocols --------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of the protocol, as its source declares it.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    meaning
+        The text below it.
+    group
+        The comment above it, or above the last field that has one.
+    """
+
+    name: str
+    meaning: str
+    group: str
+
+
+def protocol_fields() -> Iterator[Field]:
+    """Read the protocol's fields, and what is said of them, from its source."""
+    lines, _ = inspect.getsourcelines(Protocol)
+    body = ast.parse("".join(lines)).body[0].body
+    group = ""
+    for node, following in itertools.pairwise(body):
+        if not isinstance(node, ast.AnnAssign):
+            continue
+        above = lines[node.lineno - 2].strip()
+        group = above.removeprefix("#").strip() if above.startswith("#") else group
+        if isinstance(following, ast.Expr):
+            meaning = inspect.cleandoc(following.value.value)
+            yield Field(node.target.id, " ".join(meaning.split()), group)
+
+
+def protocol_table() -> str:
+    """Return every setting of both protocols; bold where they differ."""
+    groups: dict[str, list[Sequence[str]]] = {}
+    for field in protocol_fields():
+        values = [_shown(getattr(p, field.name)) for p in (OLD, MODERN)]
+        values = values if values[0] == values[1] else [f"**{v}**" for v in values]
+        row = [literal(field.name), *values, field.meaning]
+        groups.setdefault(field.group, []).append(row)
+    head = ["Field", OLD.name, MODERN.name, "Meaning"]
+    return "\n".join(
+        table(head, rows, group, "protocol") for group, rows in groups.items()
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "—" if value is None else str(value)
+
+
+# -- the networks ---------------------------------------------------------
+
+
+def network_of(protocol: Protocol, name: str) -> Network:
+    """Return a network as a protocol runs it."""
+    return transfer.network_for(protocol.with_options(model=name))
+
+
+def overview() -> str:
+    """Return what every network costs, one row each."""
+    head = [
+        "Network",
+        "Name",
+        "Parameters, whole",
+        "Up to the last tap",
+        "Smallest picture",
+        "Training mean (B, G, R)",
+    ]
+    rows = [
+        [
+            network.title,
+            literal(name),
+            _count(parameters(network)),
+            _count(parameters(network.upto_taps())),
+            f"{network_of(OLD, name).minimum_size()} px",
+            ", ".join(f"{level:g}" for level in network.mean),
+        ]
+        for name, network in networks.NETWORKS.items()
+    ]
+    return table(head, rows, kind="numbers")
+
+
+def parameters(network: Network) -> int:
+    """Return the number of a network's parameters."""
+    layers = network.parameter_shapes().values()
+    return sum(math.prod(shape) for layer in layers for shape in layer.values())
+
+
+def taps(name: str) -> str:
+    """Return a network's taps: where they are, what they see, what they weigh."""
+    network = network_of(OLD, name)
+    modern = network_of(MODERN, name)
+    head = ["Tap", "Node, 2016", "Node, modern", "Channels", "Sees", "Stride", "α", "β"]
+    rows = []
+    for tap, later in zip(network.taps, modern.taps, strict=True):
+        field = network.receptive_field(tap.node)
+        rows.append(
+            [
+                literal(tap.name),
+                literal(tap.node),
+                literal(later.node),
+                str(network.shapes(SIZES[0], SIZES[0])[tap.node].channels),
+                f"{field.size} px",
+                f"{field.stride} px",
+                f"{tap.content:g}",
+                f"{tap.style:g}",
+            ]
+        )
+    return table(head, rows)
+
+
+def shapes(name: str) -> str:
+    """Return the shape of every tap, and the cost, at several sizes of pictures."""
+    network = network_of(OLD, name)
+    fitting = [size for size in SIZES if size >= network.minimum_size()]
+    extents = [network.shapes(size, size) for size in fitting]
+    head = ["", *(f"{size} px" for size in fitting)]
+    rows = [
+        [literal(tap.name), *(str(shape[tap.node]) for shape in extents)]
+        for tap in network.taps
+    ]
+    flops = [network.flops(size, size) for size in fitting]
+    rows.append(["Forward pass, GFLOP", *(formats.plain(f / 1e9) for f in flops)])
+    return table(head, rows, kind="numbers")
+
+
+def weights_sizes() -> str:
+    """Return how large weights are in float32, whole and up to the last tap."""
+    rows = [
+        [
+            network.title,
+            *(
+                f"{arithmetic.FLOAT * parameters(part) / 1e6:.1f} MB"
+                for part in (network, network.upto_taps())
+            ),
+        ]
+        for network in networks.NETWORKS.values()
+    ]
+    return table(["Network", "Whole", "Up to the last tap"], rows, kind="numbers")
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
+
+
+def sections() -> str:
+    """Return a section for every network: source, taps, shapes and costs."""
+    return "\n".join(
+        "\n".join(
+            [
+                f"{network.title}\n{'-' * len(network.title)}\n",
+                f"{network.source}.\n",
+                taps(name),
+                shapes(name),
+            ]
+        )
+        for name, network in networks.NETWORKS.items()
+    )

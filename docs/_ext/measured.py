@@ -1,0 +1,99 @@
+"""What was measured, from the records, as reStructuredText."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+from facts import escaped, table
+
+from chainer_style.experiments.records import Record
+from chainer_style.paper import RATE_TABLES, RateTable
+from chainer_style.report import charts, comparison, environment, formats, rst, tables
+from chainer_style.report.comparison import Machine
+
+NOTHING = "This copy of the documentation was built without records."
+"""What the page says where there are none."""
+
+
+def results(folder: Path) -> str:
+    """Return a section for every machine that has records below a folder."""
+    machines = [path.parent.name for path in sorted(folder.glob("*/*.json"))]
+    if not machines:
+        return NOTHING
+    found = comparison.read(folder, machines[0])
+    return "\n".join(section(machine) for machine in found)
+
+
+def section(machine: Machine) -> str:
+    """Return everything that one machine's records say."""
+    parts = [heading(machine.name), facts_of(machine), cells(machine)]
+    for paper_table in RATE_TABLES.values():
+        parts.append(".. rst-class:: wide\n")
+        parts.append(rst.render(tables.layout(paper_table, machine)))
+        parts.append(chart(paper_table, machine))
+    return "\n".join(parts)
+
+
+def heading(text: str) -> str:
+    """Return a section's title."""
+    return f"{text}\n{'-' * len(text)}\n"
+
+
+def facts_of(machine: Machine) -> str:
+    """Return machine, date, weights, protocol and software as a field list."""
+    lines = (f":{what}: {escaped(value)}" for what, value in environment.facts(machine))
+    return "\n".join([*lines, ""])
+
+
+def cells(machine: Machine) -> str:
+    """Return median, spread, peak memory and weights of every cell with a time."""
+    head = ["Cell", "Median", "10th to 90th percentile", "Timed", "Memory", "Weights"]
+    measured = [record for c in machine.cells if (record := machine.measured(c))]
+    title = (
+        "Time of one iteration, number of iterations it is taken from, and peak memory."
+    )
+    timed = table(head, [_row(record) for record in measured], title, "numbers")
+    return "\n".join([timed if measured else "", *_not_measured(machine), ""])
+
+
+def _row(record: Record) -> list[str]:
+    low, high = map(formats.milliseconds, record.spread)
+    memory = record.peak_memory_bytes
+    return [
+        comparison.title(record.cell),
+        f"{formats.milliseconds(record.median)} ms",
+        f"{low} to {high} ms",
+        str(len(record.kept)),
+        formats.mebibytes(memory) if memory else "unknown",
+        comparison.weights_label(record),
+    ]
+
+
+def _not_measured(machine: Machine) -> Iterator[str]:
+    """Yield a sentence for every reason why cells have no time."""
+    reasons: dict[str, list[str]] = {}
+    for cell in machine.cells:
+        if machine.measured(cell) is None:
+            title = comparison.title(cell)
+            reasons.setdefault(str(machine.reason(cell)), []).append(title)
+    for reason, titles in reasons.items():
+        yield f"Not measured ({escaped(reason)}): {'; '.join(titles)}.\n"
+
+
+def chart(paper_table: RateTable, machine: Machine) -> str:
+    """Return a table's chart as HTML, for light and dark pages, and how to read it."""
+    images = "\n".join(
+        f'   <img class="chart only-{kind}" alt="Figure {paper_table.figure}" '
+        f'src="{_data_uri(charts.draw(paper_table, machine, theme))}">'
+        for kind, theme in (("light", charts.LIGHT), ("dark", charts.DARK))
+    )
+    key = " ".join(charts.key(paper_table, machine))
+    title = f"*Figure {paper_table.figure}. {paper_table.title}.* {escaped(key)}"
+    return f".. raw:: html\n\n{images}\n\n{title}\n"
+
+
+def _data_uri(figure: charts.Figure) -> str:
+    image = base64.b64encode(charts.save(figure, "svg")).decode()
+    return f"data:image/svg+xml;base64,{image}"
