@@ -256,8 +256,8 @@ def test_blobs_after_the_second_are_left_to_layers(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (PNG, "no Caffe model, or is damaged"),
-        (b"<!DOCTYPE html><html><body>404</body></html>", "damaged or not of this"),
-        (b'name: "VGG"\nlayers {\n  name: "conv1_1"\n}\n', "damaged or not of this"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "no Caffe model"),
+        (b'name: "VGG"\nlayers {\n  name: "conv1_1"\n}\n', "no Caffe model"),
         (b"\0" * 1000, "impossible field number 0 at byte 0"),
         (caffe_files.chunk(1, "net"), "holds no layers"),
     ],
