@@ -79,6 +79,10 @@ class Protocol:
     cpu_type_check: bool = True
     """Check types and shapes at every call; on the GPU it was switched off."""
 
+    holds_graph: bool = True
+    """Keep an iteration's graph until the next one's features are computed, as the
+    loop's variables did: memory for two."""
+
     # The optimiser (generate_image).
     noise_range: float = 20.0
     """Noise starts from uniform(-20, 20)."""
@@ -158,6 +162,7 @@ MODERN = Protocol(
     zero_weight_terms=False,
     weight_gradients=False,
     cpu_type_check=False,
+    holds_graph=False,
     final_learning_rate=0.1,
     pixelwise_clip=False,
 )

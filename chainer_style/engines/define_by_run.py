@@ -68,6 +68,7 @@ class ChainerEngine(Engine):
             self._optimizer = optimizers.Adam(alpha=protocol.learning_rate)
             self._optimizer.setup(self._picture)
         self._iteration = 0
+        self._held: _Terms | None = None
 
     def _set_targets(self) -> None:
         """Compute the content features and the style's Gram matrices."""
@@ -106,6 +107,7 @@ class ChainerEngine(Engine):
             self._optimizer.update()
             self._clip()
         self._iteration += 1
+        self._held = terms if self._protocol.holds_graph else None
         return terms.reader()
 
     @property
@@ -127,11 +129,11 @@ class ChainerEngine(Engine):
     def _terms(self, x: Variable) -> _Terms:
         """Build the graph from the picture to the total loss."""
         protocol, real = self._protocol, self.dtype.type
+        taps = zip(self._taps, self._features(x), strict=True)
+        self._held = None
         total = Variable(self._backend.xp.zeros((), self.dtype))
         content, style = [], []
-        for i, (tap, features) in enumerate(
-            zip(self._taps, self._features(x), strict=True)
-        ):
+        for i, (tap, features) in enumerate(taps):
             gram = losses.gram_matrix(features)
             if tap.content or protocol.zero_weight_terms:
                 weight = real(protocol.content_weight) * real(tap.content)

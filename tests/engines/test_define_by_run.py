@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 
 import numpy as np
 import pytest
@@ -96,6 +97,26 @@ def test_waste_of_2016_changes_no_value(weights_of):
     np.testing.assert_allclose(gradient, same, rtol=1e-5, atol=1e-9)
     assert wasteful._chain.conv1_1.W.grad is not None
     assert frugal._chain.conv1_1.W.grad is None
+
+
+@pytest.mark.parametrize(("protocol", "alive"), [("2016", True), ("modern", False)])
+def test_only_2016_holds_the_last_graph(protocol, alive, weights_of):
+    """Until the next features are there; a graph is what backward can walk."""
+    problem = make_problem("vgg16", weights_of("vgg16"), 8, protocol)
+    engine = ChainerEngine(problem, Device())
+    graphs, survivors = [], []
+    original = engine._features
+
+    def features(x):
+        result = original(x)
+        survivors.append([graph() is not None for graph in graphs])
+        graphs.append(weakref.ref(result[0].node))
+        return result
+
+    engine._features = features
+    for _ in range(3):
+        engine.step()
+    assert survivors == [[], [alive], [False, alive]]
 
 
 def test_a_step_is_adam_and_clip_in_numpy(weights_of):
