@@ -4,38 +4,23 @@ The parameters of a chain carry the names of the Caffe layers, as those of
 Chainer's own ``CaffeFunction`` do:
 
 >>> from chainer_style import links
->>> chain = links.VGG16()
->>> chain.conv1_1.W.shape
-(64, 3, 3, 3)
+>>> chain = links.NIN("models/nin_imagenet.h5")  # doctest: +SKIP
+>>> features, = chain(x, ["conv4-1024"])  # doctest: +SKIP
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import chainer
-import chainer.functions as F
 import chainer.links as L
-import numpy as np
-import numpy.typing as npt
-from chainer import backend
 
 from chainer_style import networks
+from chainer_style.functions import apply
 from chainer_style.networks import INPUT, Network
-from chainer_style.networks.nodes import (
-    Conv,
-    Dropout,
-    Linear,
-    Node,
-    Pool,
-    ReLU,
-    Shape,
-    Softmax,
-    Window,
-)
-from chainer_style.weights.collection import Array, Arrays
+from chainer_style.networks.nodes import Conv, Node
+from chainer_style.weights import Array, Arrays, load
 
 Variable = Any  # chainer.Variable, which carries no types
 
@@ -94,88 +79,53 @@ class NetworkChain(chainer.Chain):  # type: ignore[misc]
 
 
 class VGG16(NetworkChain):
-    """VGG-16 as a Chainer chain."""
+    """VGG-16 as a Chainer chain.
 
-    def __init__(self, arrays: Arrays | None = None) -> None:
-        super().__init__(networks.VGG16, arrays)
+    Parameters
+    ----------
+    weights
+        See `chainer_style.weights.load`: a file, or ``seeded``. Without, the layers
+        are initialised as Chainer does by default.
+    whole
+        Up to the classes; otherwise up to the last tap, ``conv4_3``, which is what
+        style transfer needs and what ``chainer-style convert`` keeps.
+
+    Raises
+    ------
+    UserError
+        If the weights cannot be read or do not fit.
+    """
+
+    def __init__(self, weights: str | None = None, *, whole: bool = False) -> None:
+        super().__init__(*_part(networks.VGG16, weights, whole))
 
 
 class NIN(NetworkChain):
-    """Network in Network as a Chainer chain."""
+    """Network in Network as a Chainer chain.
 
-    def __init__(self, arrays: Arrays | None = None) -> None:
-        super().__init__(networks.NIN, arrays)
+    Parameters
+    ----------
+    weights
+        See `chainer_style.weights.load`: a file, or ``seeded``. Without, the layers
+        are initialised as Chainer does by default.
+    whole
+        Up to the classes; otherwise up to the last tap, ``conv4-1024``.
 
-
-@functools.singledispatch
-def apply(node: Node, x: Variable, *parameters: Variable) -> Variable:
-    """Run one node of a network on Chainer variables or arrays."""
-    raise TypeError(f"no Chainer function for a node of {type(node).__name__}")
-
-
-@apply.register
-def _(node: Conv, x: Variable, W: Variable, b: Variable) -> Variable:
-    return F.convolution_2d(x, W, b, stride=node.stride, pad=node.pad)
-
-
-@apply.register
-def _(node: Linear, x: Variable, W: Variable, b: Variable) -> Variable:
-    return F.linear(x, W, b)
-
-
-@apply.register
-def _(node: ReLU, x: Variable) -> Variable:
-    return F.relu(x)
-
-
-@apply.register
-def _(node: Dropout, x: Variable) -> Variable:
-    return F.dropout(x)
-
-
-@apply.register
-def _(node: Softmax, x: Variable) -> Variable:
-    return F.softmax(x)
-
-
-@apply.register
-def _(node: Pool, x: Variable) -> Variable:
-    if node.rounding == "floor" and node.kind == "max":
-        return F.max_pooling_2d(x, *node.window, cover_all=False)
-    if node.rounding == "floor":
-        return F.average_pooling_2d(x, *node.window)
-    _, height, width = node.output_shape([Shape(*x.shape[1:])])
-    if node.kind == "max":
-        y = F.max_pooling_2d(x, *node.window, cover_all=True)
-        return y[:, :, :height, :width]
-    return _average_pooling_ceil(node, x, height, width)
-
-
-def _average_pooling_ceil(node: Pool, x: Variable, height: int, width: int) -> Variable:
-    """Average pooling as Caffe does it, which Chainer does not offer.
-
-    The last windows may reach over the edge; what lies beyond the padding counts
-    neither in the sum nor in the number of elements.
+    Raises
+    ------
+    UserError
+        If the weights cannot be read or do not fit.
     """
-    kernel, stride, pad = node.window
-    rows, columns = x.shape[2:]
-    below = max((height - 1) * stride + kernel - pad - rows, 0)
-    right = max((width - 1) * stride + kernel - pad - columns, 0)
-    margins = [(0, 0), (0, 0), (pad, below), (pad, right)]
-    means = F.average_pooling_2d(F.pad(x, margins, "constant"), kernel, stride)
-    covered = np.outer(
-        _covered(height, node.window, rows), _covered(width, node.window, columns)
-    )
-    scale = backend.get_array_module(x).asarray(kernel**2 / covered, x.dtype)
-    return means[:, :, :height, :width] * F.broadcast_to(
-        chainer.as_variable(scale), (*x.shape[:2], height, width)
-    )
+
+    def __init__(self, weights: str | None = None, *, whole: bool = False) -> None:
+        super().__init__(*_part(networks.NIN, weights, whole))
 
 
-def _covered(count: int, window: Window, length: int) -> npt.NDArray[np.int64]:
-    """How many rows of picture and padding each of `count` windows covers."""
-    start = np.arange(count) * window.stride - window.pad
-    return np.minimum(start + window.kernel, length + window.pad) - start
+def _part(
+    network: Network, weights: str | None, whole: bool
+) -> tuple[Network, Arrays | None]:
+    network = network if whole else network.upto_taps()
+    return network, load(weights, network).arrays if weights else None
 
 
 def _link(node: Node, shape: tuple[int, ...], arrays: Mapping[str, Array]) -> Any:

@@ -4,12 +4,10 @@ import chainer
 import numpy as np
 import pytest
 import reference
-from chainer import gradient_check
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chainer_style import links, networks
-from chainer_style.networks.nodes import Node, Pool, Shape
+from chainer_style.errors import UserError
+from chainer_style.weights import store
 
 
 @pytest.mark.parametrize("name", ["vgg16", "nin"])
@@ -68,66 +66,28 @@ def test_only_trainable_chains_get_gradients_of_the_filters(weights_of):
         assert (chain.conv1.W.grad is not None) == trainable
 
 
-def test_whole_vgg16_runs_to_its_classes():
-    small = networks.VGG16.upto("relu1_1")
-    chain = links.NetworkChain(small)
-    assert chain.conv1_1.W.shape == (64, 3, 3, 3)
+def test_a_chain_of_converted_weights(tmp_path, weights_of):
+    weights = weights_of("nin")
+    store.save(weights, tmp_path / "nin.h5")
+    chain = links.NIN(str(tmp_path / "nin.h5"))
+    np.testing.assert_array_equal(
+        chain["conv4-1024"].W.array, weights.arrays["conv4-1024"]["W"]
+    )
+    with pytest.raises(UserError, match="cccp7-1024 is missing"):
+        links.NIN(str(tmp_path / "nin.h5"), whole=True)
+
+
+def test_a_chain_to_train_from_scratch():
+    chain = links.NIN()
+    assert chain.conv1.W.shape == (96, 3, 11, 11)
+    assert chain.conv1.W.array.std() > 0
 
 
 @pytest.mark.slow
 def test_the_whole_networks_run():
-    for chain in (links.VGG16(), links.NIN()):
+    for chain in (links.VGG16(whole=True), links.NIN(whole=True)):
         image = np.zeros((1, 3, 224, 224), np.float32)
         with chainer.no_backprop_mode(), chainer.using_config("train", False):
             (classes,) = chain(image, ["prob"])
         assert classes.shape[:2] == (1, 1000)
         np.testing.assert_allclose(classes.array.sum(), 1, rtol=1e-5)
-
-
-def pool_by_loops(x, node: Pool):
-    """Pooling as Caffe's pooling_layer.cpp describes it, one window at a time."""
-    channels, rows, columns = x.shape
-    _, height, width = node.output_shape([Shape(*x.shape)])
-    out = np.empty((channels, height, width))
-    for i in range(height):
-        for j in range(width):
-            top, left = i * node.stride - node.pad, j * node.stride - node.pad
-            bottom = min(top + node.kernel, rows + node.pad)
-            right = min(left + node.kernel, columns + node.pad)
-            area = (bottom - top) * (right - left)
-            seen = x[:, max(top, 0) : bottom, max(left, 0) : right]
-            flat = seen.reshape(channels, -1)
-            out[:, i, j] = flat.max(1) if node.kind == "max" else flat.sum(1) / area
-    return out
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    height=st.integers(3, 12),
-    width=st.integers(3, 12),
-    kernel=st.integers(1, 3),
-    stride=st.integers(1, 3),
-    pad=st.integers(0, 1),
-    kind=st.sampled_from(["max", "average"]),
-    rounding=st.sampled_from(["floor", "ceil"]),
-)
-def test_pooling_is_caffes(height, width, kernel, stride, pad, kind, rounding):
-    if pad >= kernel or stride > kernel:
-        return
-    node = Pool("p", ("data",), kernel, stride, pad, kind, rounding)
-    x = np.random.RandomState(height * width).normal(size=(1, 2, height, width))
-    found = links.apply(node, chainer.Variable(x)).array[0]
-    np.testing.assert_allclose(found, pool_by_loops(x[0], node), rtol=1e-12)
-
-
-def test_pooling_that_overhangs_has_a_gradient():
-    node = Pool("p", ("data",), 3, 2, 0, "average", "ceil")
-    x = np.random.RandomState(0).normal(size=(1, 2, 6, 8))
-    gradient_check.check_backward(
-        lambda v: links.apply(node, v), x, np.ones((1, 2, 3, 4)), dtype="d"
-    )
-
-
-def test_an_unknown_node_is_refused():
-    with pytest.raises(TypeError, match="no Chainer function for a node of Node"):
-        links.apply(Node("n", ("data",)), np.zeros((1, 1, 1, 1)))

@@ -19,7 +19,7 @@ import chainer
 import numpy as np
 import numpy.typing as npt
 
-from chainer_style import links
+from chainer_style.functions import apply
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv, Linear
 from chainer_style.weights.collection import Weights
@@ -76,10 +76,10 @@ def generate(network: Network, seed: int = 0) -> Weights:
             parameters: tuple[Matrix, ...] = ()
             if isinstance(node, Conv | Linear):
                 W = _filters(_random(seed, node.name), shapes[node.name]["W"])
-                raw = links.apply(node, inputs[0], W, np.zeros(len(W), np.float32))
+                raw = apply(node, inputs[0], W, np.zeros(len(W), np.float32))
                 parameters = _normalised(W, raw.array)
                 arrays[node.name] = dict(zip("Wb", parameters, strict=True))
-            values[node.name] = links.apply(node, *inputs, *parameters).array
+            values[node.name] = apply(node, *inputs, *parameters).array
     return Weights(network.name, "seeded", arrays, source=f"seed {seed}", seed=seed)
 
 
