@@ -99,8 +99,8 @@ def test_environment_names_no_host_or_user():
     import platform
 
     text = json.dumps(provenance.environment())
-    assert platform.node() not in text or len(platform.node()) < 4
-    assert f'"{getpass.getuser()}"' not in text
+    for name in (platform.node(), getpass.getuser()):
+        assert f'"{name}"' not in text
     found = provenance.environment()
     assert found["cores"] >= 1
     assert found["libraries"]["numpy"]
