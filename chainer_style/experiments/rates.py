@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,16 +92,18 @@ def _measure(cell: Cell, plan: Plan, left: int, count: int) -> Record:
         desc=f"[{count - left + 1}/{count}] {title(cell)}",
         bar_format="{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]",
         dynamic_ncols=True,
+        mininterval=0.1 if sys.stderr.isatty() else 10,
         disable=plan.quiet,
     ) as bar:
 
         def show(gone: float, iterations: int) -> None:
-            bar.n = min(gone, plan.seconds)
             here = max(plan.seconds - gone, 0)
             bar.set_postfix_str(
                 f"{iterations} iterations, {60 * iterations / gone:.1f}/min, "
-                f"all done in {_clock(here + later)}"
+                f"all done in {_clock(here + later)}",
+                refresh=False,
             )
+            bar.update(min(gone, plan.seconds) - bar.n)
 
         bar.set_postfix_str(
             f"setting up, all done in {_clock(later + plan.seconds + SETTING_UP)}"
