@@ -31,6 +31,9 @@ class Protocol:
     # What a user chooses (argparse defaults of the 2016 script).
     model: str = "nin"
     """Network: a key of `chainer_style.networks.NETWORKS`."""
+    weights: str = "seeded"
+    """Where the network's weights come from, see `chainer_style.weights.load`. The
+    script read trained files, which this package does not bring."""
     width: int = 435
     """Side, in pixels, of the square that the picture must fit into."""
     iterations: int = 5000
@@ -146,6 +149,7 @@ def _at_least(least: float) -> str:
 MODERN = Protocol(
     name="modern",
     model="vgg16",
+    weights="self-taught",
     width=256,
     iterations=300,
     learning_rate=4.0,

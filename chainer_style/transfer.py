@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from chainer_style import engines, images, networks, protocols, weights
+from chainer_style import engines, images, networks, protocols
 from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
 from chainer_style.images import Array, Source
 from chainer_style.networks import Network
+from chainer_style.networks.nodes import Node
 from chainer_style.protocols import Protocol
 from chainer_style.weights import Weights
+from chainer_style.weights import load as load_weights
 
 
 @dataclass(frozen=True)
@@ -138,11 +140,12 @@ def prepare(
     style: Source,
     *,
     protocol: str | Protocol = "modern",
-    weights: str | Weights = "seeded",
+    weights: str | Weights | None = None,
     engine: str = "auto",
     device: Device = Device(),  # noqa: B008 - frozen
     precision: Precision = "float32",
     seed: int = 0,
+    watch: Callable[[Sequence[Node]], Iterable[Node]] = iter,
     **options: Any,
 ) -> Transfer:
     """Set up a transfer.
@@ -154,11 +157,15 @@ def prepare(
     protocol
         ``2016``, ``modern``, or a `Protocol`.
     weights
-        ``seeded``, ``seeded:SEED``, a file (HDF5 or caffemodel), or `Weights`.
+        What `chainer_style.weights.load` takes, or `Weights`; by default the
+        protocol's.
     engine, device, precision
         See `chainer_style.engines.create`.
     seed
         Of the noise to start from.
+    watch
+        Passes the network's nodes on while weights are learned, and may show how
+        far it is.
     **options
         Fields of the protocol to replace, such as ``width=512``.
 
@@ -168,16 +175,20 @@ def prepare(
         If anything given cannot be used.
     """
     settings = protocols.get(protocol) if isinstance(protocol, str) else protocol
-    settings = settings.with_options(**options)
+    named = weights if isinstance(weights, str) else None
+    settings = settings.with_options(weights=named, **options)
     network = network_for(settings)
     content_array, canvas = images.prepare(content, settings, network)
     network.check_size(canvas.height, canvas.width)
     style_array, style_canvas = images.prepare(style, settings, network)
     network.check_size(style_canvas.height, style_canvas.width)
     start = _start(settings, canvas, content_array, seed)
+    if not isinstance(weights, Weights):
+        pictures = (content_array, style_array)
+        weights = load_weights(settings.weights, network, pictures, watch)
     problem = Problem(
         network=network,
-        weights=_weights(weights, network),
+        weights=weights.for_network(network),
         protocol=settings,
         content=content_array,
         style=style_array,
@@ -194,12 +205,6 @@ def network_for(protocol: Protocol) -> Network:
     if protocol.taps_after_relu:
         network = network.with_taps_after_relu()
     return network.upto_taps()
-
-
-def _weights(given: str | Weights, network: Network) -> Weights:
-    if isinstance(given, Weights):
-        return given.for_network(network)
-    return weights.load(given, network)
 
 
 def _start(

@@ -111,11 +111,10 @@ def setting(*names: str, field: str, help: str, **more: Any) -> Decorator:
     type=click.Choice(["auto", *ENGINES]),
     help="What computes; auto takes the fastest here.",
 )
-@click.option(
+@setting(
     "--weights",
-    default="seeded",
-    show_default=True,
-    help="seeded, seeded:SEED, or a file (.h5 or .caffemodel).",
+    field="weights",
+    help="self-taught, seeded, or a file (.h5 or .caffemodel).",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def run(
@@ -128,7 +127,6 @@ def run(
     seed: int,
     protocol: str,
     engine: str,
-    weights: str,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -149,10 +147,10 @@ def run(
         content,
         style,
         protocol=protocol,
-        weights=weights,
         engine=engine,
         device=Device(gpu, cudnn),
         seed=seed,
+        watch=observers.learning(quiet=quiet),
         **options,
     )
     make_folder(output)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tqdm.auto import tqdm
 
+from chainer_style.networks.nodes import Node
 from chainer_style.transfer import Iterate
 
 LOSSES_EVERY = 0.5
@@ -41,3 +42,15 @@ def progress(
                 )
             bar.update()
             yield iterate
+
+
+def learning(*, quiet: bool = False) -> Callable[[Sequence[Node]], Iterable[Node]]:
+    """Return what shows, node by node, how far the learning of weights is."""
+
+    def watch(nodes: Sequence[Node]) -> Iterable[Node]:
+        bar: Iterable[Node] = tqdm(
+            nodes, "learning filters", leave=False, disable=quiet, dynamic_ncols=True
+        )
+        return bar
+
+    return watch

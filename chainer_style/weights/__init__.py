@@ -1,26 +1,38 @@
-"""Weights: read from Caffe's files, kept in HDF5, or generated from a seed."""
+"""Weights: read from Caffe's files, kept in HDF5, learned, or made from a seed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from chainer_style.errors import UserError
 from chainer_style.networks import Network
+from chainer_style.networks.nodes import Node
 from chainer_style.weights.collection import Array, Arrays, Weights
 
 __all__ = ["Array", "Arrays", "Weights", "load"]
 
 
-def load(spec: str, network: Network) -> Weights:
+def load(
+    spec: str,
+    network: Network,
+    pictures: Sequence[Array] = (),
+    watch: Callable[[Sequence[Node]], Iterable[Node]] = iter,
+) -> Weights:
     """Return the weights that a user asked for.
 
     Parameters
     ----------
     spec
-        ``seeded`` or ``seeded:SEED``, or the name of an HDF5 file or a
-        ``.caffemodel``.
+        ``self-taught``, ``seeded``, either with ``:SEED`` behind it, or the name of
+        an HDF5 file or a ``.caffemodel``.
     network
         The graph they must fit; layers that it lacks are not read.
+    pictures
+        What self-taught weights are learned from: in network units, each of shape
+        (1, 3, height, width).
+    watch
+        Passes the nodes on while weights are learned, and may show how far it is.
 
     Raises
     ------
@@ -29,11 +41,17 @@ def load(spec: str, network: Network) -> Weights:
     """
     # Imported late: each reader brings its own library.
     kind, _, seed = spec.partition(":")
-    if kind == "seeded" and not Path(spec).exists():
+    path = Path(spec)
+    if kind == "seeded" and not path.exists():
         from chainer_style.weights import seeded
 
         return seeded.generate(network, _seed(spec, seed))
-    path = Path(spec)
+    if kind == "self-taught" and not path.exists():
+        from chainer_style.weights import selftaught
+
+        if not pictures:
+            raise UserError("self-taught weights are learned from pictures; give some")
+        return selftaught.learn(network, pictures, _seed(spec, seed), watch)
     if path.suffix in (".h5", ".hdf5"):
         from chainer_style.weights import store
 
@@ -49,8 +67,9 @@ def _seed(spec: str, seed: str) -> int:
     except ValueError:
         value = -1
     if not 0 <= value < 2**32:
+        kind = spec.partition(":")[0]
         raise UserError(
-            f"cannot understand the weights {spec!r}; expected seeded, or seeded:SEED "
+            f"cannot understand the weights {spec!r}; expected {kind}, or {kind}:SEED "
             "with a whole number from 0 to 4294967295, or a file"
         )
     return value

@@ -16,10 +16,11 @@ Array = npt.NDArray[Any]
 Arrays = Mapping[str, Mapping[str, Array]]
 """Parameters of a network: layer name -> ``W``/``b`` -> array."""
 
-Kind = Literal["trained", "seeded"]
+Kind = Literal["trained", "self-taught", "seeded"]
 
 LABELS: dict[Kind, str] = {
     "trained": "trained weights",
+    "self-taught": "self-taught weights (no labels, learned from these pictures)",
     "seeded": "seeded (untrained) weights",
 }
 """What records, tables, charts and pictures say of each kind."""
@@ -42,7 +43,7 @@ class Weights:
     source
         The file they were read from, without its folders; or the recipe.
     sha256
-        Checksum of the original file, where there is one.
+        Checksum of the original file, or of the pictures learned from.
     seed
         Of the random generator, where there is one.
     """

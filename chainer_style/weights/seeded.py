@@ -1,39 +1,27 @@
 """Weights made from a seed, for machines without a trained file.
 
-Random smooth filters, orthogonal where kernels are small, are scaled and shifted
-layer by layer so that every channel has zero mean and the same deviation on
-pictures with natural statistics: the signal neither dies nor explodes on its way
-up. Speed does not depend on the values of the weights; the picture does, so
-whatever is made with these says "seeded (untrained) weights".
+Random smooth filters, orthogonal where kernels are small, are normalised layer by
+layer (see `chainer_style.weights.layerwise`) on pictures with natural statistics.
+Speed does not depend on the values of the weights; the picture does, so whatever is
+made with these says "seeded (untrained) weights".
 
-Saxe, McClelland and Ganguli 2013, arXiv 1312.6120 (orthogonal); Mishkin and Matas
-2015, arXiv 1511.06422 (layer-wise normalisation on data); He, Wang and Hopcroft
-2016, arXiv 1606.04801 (style transfer with random weights).
+Saxe, McClelland and Ganguli 2013, arXiv 1312.6120 (orthogonal); He, Wang and
+Hopcroft 2016, arXiv 1606.04801 (style transfer with random weights).
 """
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Sequence
 
-import chainer
 import numpy as np
 import numpy.typing as npt
 
-from chainer_style.functions import apply
-from chainer_style.networks import INPUT, Network
+from chainer_style.networks import Network
 from chainer_style.networks.nodes import Conv, Linear
+from chainer_style.weights import layerwise
 from chainer_style.weights.collection import Weights
+from chainer_style.weights.layerwise import Matrix, random_for
 from chainer_style.weights.natural import dead_leaves
-
-Matrix = npt.NDArray[np.float32]
-
-DEVIATION = 10.0
-"""Standard deviation of every channel before its ReLU.
-
-Chosen by eye, so that the 2016 values of lambda and of the learning rate balance
-content and style: the content term grows with its square, the style term with its
-fourth power.
-"""
 
 DECAY = 2.0
 """Power by which a filter's amplitude falls with frequency.
@@ -67,19 +55,13 @@ def generate(network: Network, seed: int = 0) -> Weights:
     Weights
         Of kind ``seeded``.
     """
-    shapes = network.parameter_shapes()
-    values = {INPUT: _pictures(network, seed)}
-    arrays = {}
-    with chainer.no_backprop_mode(), chainer.using_config("train", False):
-        for node in network.nodes:
-            inputs = [values[name] for name in node.inputs]
-            parameters: tuple[Matrix, ...] = ()
-            if isinstance(node, Conv | Linear):
-                W = _filters(_random(seed, node.name), shapes[node.name]["W"])
-                raw = apply(node, inputs[0], W, np.zeros(len(W), np.float32))
-                parameters = _normalised(W, raw.array)
-                arrays[node.name] = dict(zip("Wb", parameters, strict=True))
-            values[node.name] = apply(node, *inputs, *parameters).array
+
+    def filters(
+        node: Conv | Linear, shape: tuple[int, ...], inputs: Sequence[Matrix]
+    ) -> Matrix:
+        return _filters(random_for(seed, node.name), shape)
+
+    arrays = layerwise.build(network, [_pictures(network, seed)], filters)
     return Weights(network.name, "seeded", arrays, source=f"seed {seed}", seed=seed)
 
 
@@ -88,15 +70,10 @@ def _pictures(network: Network, seed: int) -> Matrix:
     side = network.input_size
     maps = network.shapes(side, side).values()
     positions = min((m.height * m.width for m in maps if m.height > 1), default=1)
-    random = _random(seed, "pictures")
+    random = random_for(seed, "pictures")
     count = -(-POSITIONS // positions)
     pictures = [dead_leaves(random, side) for _ in range(count)]
     return np.concatenate(pictures) - np.float32(120)
-
-
-def _random(seed: int, purpose: str) -> np.random.RandomState:
-    # RandomState: its stream is frozen, Generator's may change with NumPy.
-    return np.random.RandomState([seed, zlib.crc32(purpose.encode())])
 
 
 def _filters(random: np.random.RandomState, shape: tuple[int, ...]) -> Matrix:
@@ -129,12 +106,3 @@ def _orthonormal(values: npt.NDArray[np.float64]) -> Matrix:
     # L⁻¹X has orthonormal rows where X Xᵀ = L Lᵀ: much cheaper than a QR of X.
     rows = np.linalg.solve(np.linalg.cholesky(wide @ wide.T), wide)
     return (rows if wide is values else rows.T).astype(np.float32)
-
-
-def _normalised(W: Matrix, response: Matrix) -> tuple[Matrix, Matrix]:
-    """Scale and shift filters for zero mean and `DEVIATION` in every channel."""
-    axes = (0, *range(2, response.ndim))
-    scale = DEVIATION / (response.std(axis=axes) + 1e-6)
-    mean = response.mean(axis=axes)
-    wide = scale.reshape(-1, *(1,) * (W.ndim - 1))
-    return (W * wide).astype(np.float32), (-mean * scale).astype(np.float32)

@@ -54,12 +54,13 @@ def test_help_tells_the_defaults_of_both_protocols(call):
     text = " ".join(call("run", "--help").output.split())
     assert "[2016: 5000, modern: 300]" in text
     assert "[2016: nin, modern: vgg16]" in text
+    assert "[2016: seeded, modern: self-taught]" in text.replace("self- t", "self-t")
 
 
 def test_run(call, base, tmp_path):
     result = call(*base, "--iter", 3, "--snapshot-every", 2, "-o", "out")
     assert result.exit_code == 0, result.output
-    assert "seeded (untrained) weights" in result.output
+    assert "self-taught weights (no labels" in result.output
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["final.png", "im_00000.png", "im_00002.png", "run.json"]
     document = json.loads((tmp_path / "out" / "run.json").read_text())
@@ -67,7 +68,7 @@ def test_run(call, base, tmp_path):
     assert document["protocol"]["content_weight"] == MODERN.content_weight
     with Image.open(tmp_path / "out" / "final.png") as image:
         assert image.size == (16, 12)
-        assert image.text["Description"] == "seeded (untrained) weights"
+        assert image.text["Description"].startswith("self-taught weights (no labels")
 
 
 def test_the_original_scripts_options(call, pictures, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import reference
 
 from chainer_style import networks
-from chainer_style.weights import natural, seeded
+from chainer_style.weights import layerwise, natural, seeded
 
 
 @pytest.mark.parametrize("name", ["vgg16", "nin"])
@@ -16,7 +16,7 @@ def test_the_signal_neither_dies_nor_explodes(name, weights_of):
     arrays = weights_of(name).arrays
     for y in reference.features(reference.LAYERS[name], arrays, picture):
         rectified = name == "nin"  # NIN's taps lie behind the ReLU
-        expected = seeded.DEVIATION * (0.58 if rectified else 1)
+        expected = layerwise.DEVIATION * (0.58 if rectified else 1)
         assert expected / 2 < y.std() < expected * 2
         assert (y.std(axis=(1, 2)) > 0).mean() > (0.5 if rectified else 0.99)
 

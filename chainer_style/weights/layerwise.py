@@ -1,0 +1,109 @@
+"""Weights made layer by layer on pictures, from below upwards.
+
+Every channel is scaled and shifted to zero mean and the same deviation before its
+ReLU, so that the signal neither dies nor explodes on its way up. Mishkin and Matas
+2015, arXiv 1511.06422.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+
+import chainer
+import numpy as np
+import numpy.typing as npt
+
+from chainer_style.functions import apply
+from chainer_style.networks import INPUT, Network
+from chainer_style.networks.nodes import Conv, Linear, Node
+from chainer_style.weights.collection import Arrays
+
+Matrix = npt.NDArray[np.float32]
+
+Filters = Callable[[Conv | Linear, tuple[int, ...], Sequence[Matrix]], Matrix]
+"""Makes a layer's filters from its declaration, their shape and its inputs."""
+
+DEVIATION = 10.0
+"""Standard deviation of every channel before its ReLU.
+
+Chosen by eye, so that the 2016 values of lambda and of the learning rate balance
+content and style: the content term grows with its square, the style term with its
+fourth power.
+"""
+
+
+def build(
+    network: Network,
+    pictures: Sequence[Matrix],
+    filters: Filters,
+    watch: Callable[[Sequence[Node]], Iterable[Node]] = iter,
+) -> Arrays:
+    """Make the weights of a network.
+
+    Parameters
+    ----------
+    network
+        The graph.
+    pictures
+        In network units, each of shape (n, 3, height, width); they may differ in
+        size.
+    filters
+        Called once per layer, after everything below it is done.
+    watch
+        Passes the nodes on, and may show how far it is.
+
+    Returns
+    -------
+    dict
+        Layer name -> ``W``/``b`` -> array of float32.
+    """
+    shapes = network.parameter_shapes()
+    values: dict[str, list[Matrix]] = {INPUT: list(pictures)}
+    arrays = {}
+    with chainer.no_backprop_mode(), chainer.using_config("train", False):
+        for node in watch(network.nodes):
+            inputs = [values[name] for name in node.inputs]
+            if isinstance(node, Conv | Linear):
+                W = filters(node, shapes[node.name]["W"], inputs[0])
+                responses = [_response(node, x, W) for x in inputs[0]]
+                scale, shift = _to_unit(responses)
+                arrays[node.name] = {"W": W * _along(scale, W, axis=0), "b": shift}
+                values[node.name] = [
+                    y * _along(scale, y, axis=1) + _along(shift, y, axis=1)
+                    for y in responses
+                ]
+            else:
+                values[node.name] = [
+                    apply(node, *of_one).array for of_one in zip(*inputs, strict=True)
+                ]
+    return arrays
+
+
+def random_for(seed: int, purpose: str) -> np.random.RandomState:
+    """Return a source of chance that depends on a seed and a name alone."""
+    # RandomState: its stream is frozen, Generator's may change with NumPy.
+    return np.random.RandomState([seed, zlib.crc32(purpose.encode())])
+
+
+def _response(node: Conv | Linear, x: Matrix, W: Matrix) -> Matrix:
+    response: Matrix = apply(node, x, W, np.zeros(len(W), W.dtype)).array
+    return response
+
+
+def _to_unit(responses: Sequence[Matrix]) -> tuple[Matrix, Matrix]:
+    """Return each channel's factor and summand for zero mean and `DEVIATION`."""
+    flat = np.concatenate(
+        [y.swapaxes(0, 1).reshape(y.shape[1], -1) for y in responses], axis=1
+    )
+    deviation = flat.std(axis=1)
+    # A channel that hardly moves on these pictures must not be blown up.
+    scale = DEVIATION / np.maximum(deviation, 0.05 * deviation.mean() + 1e-6)
+    return scale.astype(np.float32), (-flat.mean(axis=1) * scale).astype(np.float32)
+
+
+def _along(values: Matrix, like: Matrix, axis: int) -> Matrix:
+    """Shape a vector so that it multiplies `like` along an axis."""
+    shape = [1] * like.ndim
+    shape[axis] = -1
+    return values.reshape(shape)
