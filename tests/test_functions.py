@@ -28,7 +28,7 @@ def pool_by_loops(x, node: Pool):
     return out
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     height=st.integers(3, 12),
     width=st.integers(3, 12),

@@ -107,7 +107,7 @@ def test_command_line_draws_what_it_is_asked_for(draw, tmp_path, monkeypatch, ca
     assert "no sample named 'lighthuose'" in capsys.readouterr().err
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), x=st.floats(-900, 900), y=st.floats(-900, 900))
 def test_noise_is_smooth_bounded_and_zero_on_its_lattice(load, seed, x, y):
     noise = load("noise").Noise(seed)
