@@ -18,7 +18,6 @@ from PIL import Image
 from chainer_style import protocols, transfer
 from chainer_style.weights import Weights, seeded
 
-
 # Examples are few and small; how long one takes is no matter of correctness.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
