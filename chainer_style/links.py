@@ -11,7 +11,7 @@ Chainer's own ``CaffeFunction`` do:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import chainer
 import chainer.links as L
@@ -78,8 +78,8 @@ class NetworkChain(chainer.Chain):  # type: ignore[misc]
         return (link.W, link.b) if self.trainable else (link.W.array, link.b.array)
 
 
-class VGG16(NetworkChain):
-    """VGG-16 as a Chainer chain.
+class DeclaredChain(NetworkChain):
+    """A chain of one of the package's networks.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ class VGG16(NetworkChain):
         See `chainer_style.weights.load`: a file, or ``seeded``. Without, the layers
         are initialised as Chainer does by default.
     whole
-        Up to the classes; otherwise up to the last tap, ``conv4_3``, which is what
-        style transfer needs and what ``chainer-style convert`` keeps.
+        Up to the classes; otherwise up to the last tap, which is what style transfer
+        needs and what ``chainer-style convert`` keeps.
 
     Raises
     ------
@@ -96,36 +96,29 @@ class VGG16(NetworkChain):
         If the weights cannot be read or do not fit.
     """
 
+    declared: ClassVar[Network]
+
     def __init__(self, weights: str | None = None, *, whole: bool = False) -> None:
-        super().__init__(*_part(networks.VGG16, weights, whole))
+        network = self.declared if whole else self.declared.upto_taps()
+        super().__init__(network, load(weights, network).arrays if weights else None)
 
 
-class NIN(NetworkChain):
-    """Network in Network as a Chainer chain.
+class VGG16(DeclaredChain):
+    """VGG-16 as a Chainer chain, up to ``conv4_3`` unless `whole`.
 
-    Parameters
-    ----------
-    weights
-        See `chainer_style.weights.load`: a file, or ``seeded``. Without, the layers
-        are initialised as Chainer does by default.
-    whole
-        Up to the classes; otherwise up to the last tap, ``conv4-1024``.
-
-    Raises
-    ------
-    UserError
-        If the weights cannot be read or do not fit.
+    Takes a file of weights, or ``seeded``; see `DeclaredChain`.
     """
 
-    def __init__(self, weights: str | None = None, *, whole: bool = False) -> None:
-        super().__init__(*_part(networks.NIN, weights, whole))
+    declared = networks.VGG16
 
 
-def _part(
-    network: Network, weights: str | None, whole: bool
-) -> tuple[Network, Arrays | None]:
-    network = network if whole else network.upto_taps()
-    return network, load(weights, network).arrays if weights else None
+class NIN(DeclaredChain):
+    """Network in Network as a Chainer chain, up to ``conv4-1024`` unless `whole`.
+
+    Takes a file of weights, or ``seeded``; see `DeclaredChain`.
+    """
+
+    declared = networks.NIN
 
 
 def _link(node: Node, shape: tuple[int, ...], arrays: Mapping[str, Array]) -> Any:

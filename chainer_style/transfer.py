@@ -177,6 +177,7 @@ def prepare(
     settings = protocols.get(protocol) if isinstance(protocol, str) else protocol
     named = weights if isinstance(weights, str) else None
     settings = settings.with_options(weights=named, **options)
+    engines.check(engine, device)
     network = network_for(settings)
     content_array, canvas = images.prepare(content, settings, network)
     network.check_size(canvas.height, canvas.width)

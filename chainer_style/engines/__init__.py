@@ -13,7 +13,7 @@ from chainer_style.errors import UserError
 if TYPE_CHECKING:
     from chainer_style.engines.base import Device, Engine, Precision, Problem
 
-__all__ = ["ENGINES", "create"]
+__all__ = ["ENGINES", "check", "create"]
 
 ENGINES = ("chainer",)
 """Names of the engines, fastest first."""
@@ -41,10 +41,24 @@ def create(
         If there is no such engine, or it cannot run on the device. Another
         engine is never taken in its place.
     """
+    check(name, device)
+    from chainer_style.engines.define_by_run import ChainerEngine
+
+    return ChainerEngine(problem, device, precision)
+
+
+def check(name: str, device: Device) -> None:
+    """Refuse an engine or a device that is not there, before any work is done.
+
+    Raises
+    ------
+    UserError
+        Naming what is missing.
+    """
     if name not in ("auto", *ENGINES):
         raise UserError(
             f"unknown engine {name!r}; choose one of: {', '.join(('auto', *ENGINES))}"
         )
-    from chainer_style.engines.define_by_run import ChainerEngine
+    from chainer_style.engines.define_by_run import chainer_device
 
-    return ChainerEngine(problem, device, precision)
+    chainer_device(device)

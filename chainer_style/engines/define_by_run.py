@@ -53,7 +53,7 @@ class ChainerEngine(Engine):
         self.dtype = np.dtype(precision)
         self._protocol = protocol = problem.protocol
         self._taps = problem.network.taps
-        self._backend = _chainer_device(device)
+        self._backend = chainer_device(device)
         with self._computing():
             arrays = problem.weights.arrays
             with chainer.using_config("dtype", self.dtype):
@@ -243,7 +243,7 @@ def _clip_kernel() -> Any:
     )
 
 
-def _chainer_device(device: Device) -> Any:
+def chainer_device(device: Device) -> Any:
     """Return Chainer's device.
 
     Raises

@@ -27,7 +27,7 @@ def iteration_flops(cell: Cell) -> int:
 
     Twice the forward pass: the forward convolutions, and those that carry the
     gradient back to the picture, which take as many. Left out are the weight
-    gradients of protocol 2016 (as many once more), Gram matrices, and everything
+    gradients of protocol 2016 (as many as one pass), Gram matrices, and everything
     element by element.
     """
     return 2 * network_of_2016(cell.network).flops(cell.size, cell.size)
