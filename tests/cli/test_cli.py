@@ -104,7 +104,7 @@ def test_start_from_a_picture_and_from_an_array(call, base, pictures, tmp_path):
     [
         (["-i", "missing.png"], "no such picture: missing.png"),
         (["-s", "text.png"], "text.png is not a picture"),
-        (["-m", "resnet"], "unknown model 'resnet'; choose one of: nin, vgg, vgg16"),
+        (["-m", "resnet"], "unknown model 'resnet'; choose one of: alexnet, googlenet"),
         (["-w", "0"], "width must be 1 or more, not 0"),
         (["-m", "nin", "-w", "60"], "NIN needs a picture of at least 67 pixels"),
         (["--iter", "0"], "iterations must be 1 or more"),

@@ -69,7 +69,9 @@ def test_pooling_of_branches_keeps_their_extent():
 def test_names():
     assert networks.get("i2v") is networks.get("illust2vec") is ILLUST2VEC
     assert networks.get("vgg") is networks.get("VGG16") is VGG16
-    with pytest.raises(UserError, match=r"unknown model 'resnet'.*nin, vgg, vgg16"):
+    with pytest.raises(
+        UserError, match=r"unknown model 'resnet'.*i2v.*nin, vgg, vgg16"
+    ):
         networks.get("resnet")
 
 
