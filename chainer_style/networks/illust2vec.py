@@ -52,7 +52,9 @@ ILLUST2VEC = Network(
     input_size=224,
     source=(
         "Saito and Matsui 2015, SIGGRAPH Asia Technical Briefs; "
-        "rezoo/illustration2vec, release v2.0.0; mean: its i2v/chainer_i2v.py; taps "
-        "and their weights: mattya/chainer-gogh 4aaa123, models.py, class I2V"
+        "rezoo/illustration2vec, release v2.0.0, shapes as in its conversion to "
+        "PyTorch, orashi/AlacGAN 1f6a82c, models/standard.py; mean: its "
+        "i2v/chainer_i2v.py; taps and their weights: mattya/chainer-gogh 4aaa123, "
+        "models.py, class I2V"
     ),
 )
