@@ -70,7 +70,7 @@ class Protocol:
     """Chainer's default; Caffe itself rounds up."""
     taps_after_relu: bool = False
     """Read features behind the ReLU, where there is one, instead of before it."""
-    chainer_normalization: bool = True
+    chainer_normalisation: bool = True
     """Normalise responses with Chainer's constants instead of the Caffe file's."""
 
     # The losses (generate_image).
@@ -167,7 +167,7 @@ MODERN = Protocol(
     orient=True,
     matte=True,
     taps_after_relu=True,
-    chainer_normalization=False,
+    chainer_normalisation=False,
     relative_losses=True,
     equal_taps=True,
     zero_weight_terms=False,

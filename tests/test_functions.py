@@ -96,7 +96,7 @@ def lrn_gradient_by_loops(x, gy, node: LRN):
     beta=st.floats(0.5, 1),
     k=st.sampled_from([1.0, 2.0]),
 )
-def test_normalization_is_caffes(channels, local_size, alpha, beta, k):
+def test_normalisation_is_caffes(channels, local_size, alpha, beta, k):
     node = LRN("n", ("data",), local_size, alpha, beta, k)
     random = np.random.RandomState(channels)
     x, gy = random.normal(size=(2, 1, channels, 3, 4)) * 10
@@ -109,7 +109,7 @@ def test_normalization_is_caffes(channels, local_size, alpha, beta, k):
     np.testing.assert_allclose(variable.grad[0], expected, rtol=1e-9, atol=1e-12)
 
 
-def test_normalization_passes_finite_differences():
+def test_normalisation_passes_finite_differences():
     random = np.random.RandomState(1)
     x, gy = random.normal(size=(2, 1, 7, 3, 2)) * 5
     node = LRN("n", ("data",), 5, 0.5, 0.75, 1.0)

@@ -14,7 +14,7 @@ def test_2016_is_the_argparse_of_4aaa123():
     assert old.resample == "nearest"
     assert old.mean == 120
     assert (old.pooling, old.pooling_rounding) == ("average", "floor")
-    assert old.chainer_normalization
+    assert old.chainer_normalisation
     assert old.weight_gradients
     assert old.zero_weight_terms
     assert old.pixelwise_clip

@@ -165,7 +165,7 @@ class Network:
         )
         return replace(self, taps=taps)
 
-    def with_chainer_normalization(self) -> Network:
+    def with_chainer_normalisation(self) -> Network:
         """Return the network with the constants that Chainer normalises with.
 
         k = 2, alpha = 1e-4 not divided by the size, beta = 0.75: the defaults of

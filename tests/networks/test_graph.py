@@ -48,11 +48,11 @@ def test_equal_taps_keep_what_counts():
     assert VGG16.with_equal_taps() == VGG16
 
 
-def test_chainers_constants_of_normalization():
-    changed = ALEXNET.with_chainer_normalization()
+def test_chainers_constants_of_normalisation():
+    changed = ALEXNET.with_chainer_normalisation()
     norm = changed["norm1"]
     assert (norm.k, norm.alpha / norm.local_size, norm.beta) == (2, 1e-4, 0.75)
-    assert VGG16.with_chainer_normalization() == VGG16
+    assert VGG16.with_chainer_normalisation() == VGG16
 
 
 def test_pooling_of_branches_keeps_their_extent():
