@@ -1,12 +1,13 @@
 """Weights made layer by layer on pictures, from below upwards.
 
-Every channel is scaled and shifted to zero mean and the same deviation before its
+Every channel is scaled and shifted to zero mean and a given deviation before its
 ReLU, so that the signal neither dies nor explodes on its way up. Mishkin and Matas
 2015, arXiv 1511.06422.
 """
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 
@@ -25,11 +26,15 @@ Filters = Callable[[Conv | Linear, tuple[int, ...], Sequence[Matrix]], Matrix]
 """Makes a layer's filters from its declaration, their shape and its inputs."""
 
 DEVIATION = 10.0
-"""Standard deviation of every channel before its ReLU.
+"""Standard deviation of every channel before its ReLU."""
 
-Chosen by eye, so that the 2016 values of lambda and of the learning rate balance
-content and style: the content term grows with its square, the style term with its
-fourth power.
+SHALLOW_DEVIATION = 40.0
+"""The same up to the last tap below the first that reads content.
+
+Both were chosen by eye, so that the 2016 values of lambda and of the learning rate
+balance content and style: the content term grows with the square of its channels'
+deviation, the style term with its fourth power. Trained networks too are louder
+below.
 """
 
 
@@ -59,6 +64,7 @@ def build(
         Layer name -> ``W``/``b`` -> array of float32.
     """
     shapes = network.parameter_shapes()
+    shallow = _shallow(network)
     values: dict[str, list[Matrix]] = {INPUT: list(pictures)}
     arrays = {}
     with chainer.no_backprop_mode(), chainer.using_config("train", False):
@@ -67,7 +73,8 @@ def build(
             if isinstance(node, Conv | Linear):
                 W = filters(node, shapes[node.name]["W"], inputs[0])
                 responses = [_response(node, x, W) for x in inputs[0]]
-                scale, shift = _to_unit(responses)
+                deviation = SHALLOW_DEVIATION if node.name in shallow else DEVIATION
+                scale, shift = _normalising(responses, deviation)
                 arrays[node.name] = {"W": W * _along(scale, W, axis=0), "b": shift}
                 values[node.name] = [
                     y * _along(scale, y, axis=1) + _along(shift, y, axis=1)
@@ -86,19 +93,25 @@ def random_for(seed: int, purpose: str) -> np.random.RandomState:
     return np.random.RandomState([seed, zlib.crc32(purpose.encode())])
 
 
+def _shallow(network: Network) -> set[str]:
+    """Return the nodes that some tap below the first with content depends on."""
+    taps = itertools.takewhile(lambda tap: not tap.content, network.taps)
+    return {node.name for node in network.upto(*(tap.node for tap in taps)).nodes}
+
+
 def _response(node: Conv | Linear, x: Matrix, W: Matrix) -> Matrix:
     response: Matrix = apply(node, x, W, np.zeros(len(W), W.dtype)).array
     return response
 
 
-def _to_unit(responses: Sequence[Matrix]) -> tuple[Matrix, Matrix]:
-    """Return each channel's factor and summand for zero mean and `DEVIATION`."""
+def _normalising(responses: Sequence[Matrix], wanted: float) -> tuple[Matrix, Matrix]:
+    """Return each channel's factor and summand for zero mean and that deviation."""
     flat = np.concatenate(
         [y.swapaxes(0, 1).reshape(y.shape[1], -1) for y in responses], axis=1
     )
     deviation = flat.std(axis=1)
     # A channel that hardly moves on these pictures must not be blown up.
-    scale = DEVIATION / np.maximum(deviation, 0.05 * deviation.mean() + 1e-6)
+    scale = wanted / np.maximum(deviation, 0.05 * deviation.mean() + 1e-6)
     return scale.astype(np.float32), (-flat.mean(axis=1) * scale).astype(np.float32)
 
 

@@ -14,9 +14,13 @@ def test_the_signal_neither_dies_nor_explodes(name, weights_of):
     random = np.random.RandomState(99)
     picture = natural.dead_leaves(random, 128)[0].astype(float) - 120
     arrays = weights_of(name).arrays
-    for y in reference.features(reference.LAYERS[name], arrays, picture):
+    features = reference.features(reference.LAYERS[name], arrays, picture)
+    taps = networks.get(name).taps
+    first = next(i for i, tap in enumerate(taps) if tap.content)
+    for i, y in enumerate(features):
         rectified = name == "nin"  # NIN's taps lie behind the ReLU
-        expected = layerwise.DEVIATION * (0.58 if rectified else 1)
+        wanted = layerwise.SHALLOW_DEVIATION if i < first else layerwise.DEVIATION
+        expected = wanted * (0.58 if rectified else 1)
         assert expected / 2 < y.std() < expected * 2
         assert (y.std(axis=(1, 2)) > 0).mean() > (0.5 if rectified else 0.99)
 
@@ -30,9 +34,21 @@ def test_same_seed_same_weights():
             assert (array != other.arrays[layer][key]).any()
 
 
+@pytest.mark.parametrize("network", [networks.VGG16, networks.ALEXNET, networks.NIN])
+def test_what_a_filter_loses_its_opposite_keeps(network):
+    """In all layers, groups included, pairs are each other's negatives."""
+    part = network.upto(*[node.name for node in network.nodes][:8])
+    for arrays in seeded.generate(part).arrays.values():
+        W, b = arrays["W"], arrays["b"]
+        np.testing.assert_allclose(W[0::2], -W[1::2], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(b[0::2], -b[1::2], rtol=1e-3, atol=1e-2)
+        if W.shape[1] > 3:
+            np.testing.assert_allclose(W[:, 0::2], -W[:, 1::2], rtol=1e-4, atol=1e-6)
+
+
 def test_a_part_has_the_weights_of_the_whole():
-    short = seeded.generate(networks.VGG16.upto("conv1_2"))
-    long = seeded.generate(networks.VGG16.upto("conv2_1"))
+    short = seeded.generate(networks.VGG16.upto("conv2_2"))
+    long = seeded.generate(networks.VGG16.upto("conv3_1"))
     for layer in short.arrays:
         np.testing.assert_allclose(
             short.arrays[layer]["W"], long.arrays[layer]["W"], rtol=1e-6
