@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,18 @@ MAX_AXES = 32
 MAX_ELEMENTS = (1 << 31) - 1
 """Most elements of a blob (``INT_MAX``)."""
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+IMPOSTORS = {
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"\x89PNG\r\n\x1a\n": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"version https://git-lfs": "a pointer of Git LFS instead of the file",
+    b"<!doctype html": "an HTML page, of a server's error perhaps,",
+    b"<html": "an HTML page, of a server's error perhaps,",
+    b"<?xml": "an XML page, of a server's error perhaps,",
+}
+"""What other files begin with, and what to call them."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,7 @@ class CaffeLayer:
             If a blob is damaged, or its elements do not fill its shape.
         """
         return tuple(
-            _blob(message, f"{message.name}: layer {self.name!r}, blob {i}")
+            _blob(message, f"layer {self.name!r}, blob {i},")
             for i, message in enumerate(self.encoded)
         )
 
@@ -90,10 +101,13 @@ class CaffeModel:
         The network's name in the file.
     layers
         All of its layers in order, with and without blobs.
+    format
+        ``V1`` if they are in ``layers``, as before 2015; ``V2`` if in ``layer``.
     """
 
     name: str
     layers: tuple[CaffeLayer, ...]
+    format: Literal["V1", "V2"]
 
     def arrays(self) -> dict[str, dict[str, Array]]:
         """Return the parameters: layer name -> ``W``/``b`` -> array.
@@ -127,8 +141,7 @@ def read(path: str | os.PathLike[str]) -> CaffeModel:
         If the file cannot be read, is damaged, or is something else.
     """
     file = map_file(path)
-    if file.data[:8] == HDF5_SIGNATURE:
-        raise UserError(f"{path} is an HDF5 file, not a .caffemodel")
+    _refuse_impostors(file)
     name, v1, v2 = "", [], []
     for part in file:
         match part:
@@ -139,8 +152,16 @@ def read(path: str | os.PathLike[str]) -> CaffeModel:
             case Field(100, Wire.BYTES):
                 v2.append(_v2_layer(file.message(part)))
     if not v1 and not v2:
-        raise UserError(f"{path} holds no layers; it is not a .caffemodel")
-    return CaffeModel(name, tuple(v1 or v2))
+        raise file.error(file.end, "no layer up to its end")
+    return CaffeModel(name, tuple(v1 or v2), "V1" if v1 else "V2")
+
+
+def _refuse_impostors(file: Message) -> None:
+    """Say so if the file is one of the things that are often found in its place."""
+    begin = bytes(file.data[:64]).lower()
+    for signature, what in IMPOSTORS.items():
+        if begin.startswith(signature.lower()):
+            raise file.error(0, f"{what} begins")
 
 
 def load(path: str | os.PathLike[str], network: Network) -> Weights:
@@ -222,19 +243,18 @@ def _blob(message: Message, label: str) -> Array:
             case Field(8, Wire.BYTES | Wire.FIXED64):
                 doubles.append(message.array(part, DOUBLE))
         if len(dims) > MAX_AXES:
-            raise UserError(f"{label} has over {MAX_AXES} axes; fetch the file again")
+            raise message.error(part.start, f"{label} has over {MAX_AXES} axes")
     if extents:  # num, channels, height, width: they go before a BlobShape
         dims = [extents.get(axis, 0) for axis in (1, 2, 3, 4)]
     values = _joined(doubles if any(map(len, doubles)) else floats)
     text = "×".join(map(str, dims)) or "scalar"
     if math.prod(max(n, 1) for n in dims) > MAX_ELEMENTS:
-        raise UserError(
-            f"{label} has the impossible shape {text}; fetch the file again"
-        )
+        raise message.error(message.start, f"{label} has the impossible shape {text}")
     if math.prod(dims) != len(values):
-        raise UserError(
-            f"{label} of shape {text} takes {math.prod(dims)} values, but the file "
-            f"holds {len(values)}; fetch the file again"
+        raise message.error(
+            message.start,
+            f"{label} of shape {text} takes {math.prod(dims)} values and has "
+            f"{len(values)}",
         )
     return values.reshape(dims)
 
