@@ -114,6 +114,11 @@ def compare(expected: ParameterShapes, arrays: Arrays) -> Iterator[str]:
                 yield f"{layer}/{key} has shape {_text(found)}, not {_text(shape)}"
 
 
+def printable(name: str) -> str:
+    """Return a file's name for something, quoted where it would upset a terminal."""
+    return name if name.isprintable() else repr(name)
+
+
 def _significant(shape: tuple[int, ...]) -> tuple[int, ...]:
     ones = next((i for i, n in enumerate(shape) if n != 1), len(shape))
     return shape[ones:]

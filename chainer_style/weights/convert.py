@@ -9,7 +9,7 @@ from chainer_style.errors import UserError
 from chainer_style.networks import NETWORKS, Network
 from chainer_style.weights import caffe, store
 from chainer_style.weights.caffe import CaffeModel
-from chainer_style.weights.collection import Arrays, Weights, compare
+from chainer_style.weights.collection import Arrays, Weights, compare, printable
 from chainer_style.weights.disk import existing_file
 
 
@@ -70,6 +70,18 @@ def recognise(model: CaffeModel, name: str) -> Network:
         If it is none of `chainer_style.networks.NETWORKS`; the message says how
         it differs from the one that comes closest.
     """
+    network, found = closest(model)
+    if not found:
+        return network
+    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    raise UserError(
+        f"{name} is none of the networks {', '.join(sorted(NETWORKS))}; "
+        f"{network.title} comes closest, but {'; '.join(found[:3])}{more}"
+    )
+
+
+def closest(model: CaffeModel) -> tuple[Network, list[str]]:
+    """Return the network that a model is most like, and how it differs from it."""
     arrays = model.arrays()
     convolutions = [
         layer.name
@@ -80,15 +92,8 @@ def recognise(model: CaffeModel, name: str) -> Network:
         network.name: _differences(network, arrays, convolutions)
         for network in NETWORKS.values()
     }
-    closest = NETWORKS[min(differences, key=lambda key: len(differences[key]))]
-    found = differences[closest.name]
-    if not found:
-        return closest
-    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-    raise UserError(
-        f"{name} is none of the networks {', '.join(sorted(NETWORKS))}; "
-        f"{closest.title} comes closest, but {'; '.join(found[:3])}{more}"
-    )
+    name = min(differences, key=lambda key: len(differences[key]))
+    return NETWORKS[name], differences[name]
 
 
 def _differences(
@@ -97,5 +102,9 @@ def _differences(
     known = network.parameter_shapes()
     return [
         *compare(network.upto_taps().parameter_shapes(), arrays),
-        *(f"it has no layer {name}" for name in convolutions if name not in known),
+        *(
+            f"it has no layer {printable(name)}"
+            for name in convolutions
+            if name not in known
+        ),
     ]

@@ -100,6 +100,13 @@ def test_vgg19_is_not_taken_for_vgg16() -> None:
     )
 
 
+def test_a_strange_name_stays_in_its_line() -> None:
+    arrays = placeholders(NIN)
+    arrays["conv\n\x1b"] = arrays["conv1"]
+    with pytest.raises(UserError, match=r"it has no layer 'conv\\n\\x1b'$"):
+        recognise(Model(arrays), "m")
+
+
 def test_other_classifiers_on_the_same_network_are_recognised() -> None:
     arrays = placeholders(NIN.upto_taps())
     arrays["fc-flickr"] = {"W": np.zeros((20, 1024), np.float32)}
