@@ -75,6 +75,8 @@ class Network:
         layers depend on it.
     source
         Where the architecture and the numbers come from.
+    channels
+        Of the picture: 3, or 1 for grey levels.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Network:
     mean: tuple[float, float, float]
     input_size: int
     source: str
+    channels: int = 3
 
     def __post_init__(self) -> None:
         known = {INPUT}
@@ -149,7 +152,7 @@ class Network:
 
     def shapes(self, height: int, width: int) -> dict[str, Shape]:
         """Shape of every node's output for a picture of that size in pixels."""
-        shapes = {INPUT: Shape(3, height, width)}
+        shapes = {INPUT: Shape(self.channels, height, width)}
         for node in self.nodes:
             shapes[node.name] = node.output_shape([shapes[n] for n in node.inputs])
         return shapes
