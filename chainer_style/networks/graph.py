@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from chainer_style.errors import UserError
-from chainer_style.networks.nodes import Node, Pool, PoolKind, ReLU, Rounding, Shape
+from chainer_style.networks.nodes import (
+    LRN,
+    Node,
+    Pool,
+    PoolKind,
+    ReLU,
+    Rounding,
+    Shape,
+)
 
 INPUT = "data"
 """Name of the picture among a network's nodes, as in Caffe's files."""
@@ -77,6 +85,9 @@ class Network:
         Where the architecture and the numbers come from.
     channels
         Of the picture: 3, or 1 for grey levels.
+    unread
+        First parts of the names, up to a slash, of layers that the Caffe file has
+        beside these nodes, such as classifiers that only training needs.
     """
 
     name: str
@@ -87,6 +98,7 @@ class Network:
     input_size: int
     source: str
     channels: int = 3
+    unread: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known = {INPUT}
@@ -147,6 +159,28 @@ class Network:
             tap._replace(node=rectified.get(tap.node, tap.node)) for tap in self.taps
         )
         return replace(self, taps=taps)
+
+    def with_equal_taps(self) -> Network:
+        """Return the network with 1 for every weight of a tap that is not 0."""
+        taps = tuple(
+            tap._replace(content=float(tap.content != 0), style=float(tap.style != 0))
+            for tap in self.taps
+        )
+        return replace(self, taps=taps)
+
+    def with_chainer_normalization(self) -> Network:
+        """Return the network with the constants that Chainer normalises with.
+
+        k = 2, alpha = 1e-4 not divided by the size, beta = 0.75: the defaults of
+        ``local_response_normalization`` in chainer v1.5.0 as in 7.8.1.
+        """
+        nodes = tuple(
+            replace(node, k=2.0, alpha=1e-4 * node.local_size, beta=0.75)
+            if isinstance(node, LRN)
+            else node
+            for node in self.nodes
+        )
+        return replace(self, nodes=nodes)
 
     # -- geometry ---------------------------------------------------------
 
