@@ -15,6 +15,8 @@ EXTRAS = {
         "docutils>=0.21",
         "hypothesis>=6.100",
         "mypy>=1.14",
+        # 5 no longer reads Caffe's files.
+        "opencv-python-headless>=4.10,<5",
         "pytest>=8",
         "ruff>=0.9",
         "scipy>=1.14",
