@@ -13,6 +13,7 @@ import functools
 import math
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -27,7 +28,7 @@ from chainer_style.weights.caffe_types import V1_TYPES
 from chainer_style.weights.collection import Weights
 from chainer_style.weights.disk import sha256
 from chainer_style.weights.identify import check
-from chainer_style.weights.wire import Field, Message, Wire, map_file
+from chainer_style.weights.wire import Field, Message, Wire, map_file, pieces
 
 Array = npt.NDArray[Any]
 
@@ -165,11 +166,13 @@ def _refuse_impostors(file: Message) -> None:
             raise file.error(0, f"{what} begins")
 
 
-def load(path: str | os.PathLike[str], network: Network) -> Weights:
+def load(
+    path: str | os.PathLike[str], network: Network, *, checksum: bool = True
+) -> Weights:
     """Read the trained weights of a network from a ``.caffemodel``.
 
     The arrays are copies: nothing that happens to the file later, such as a new
-    download in its place, can reach them.
+    download in its place, can reach them. Memory stays close to what they take.
 
     Parameters
     ----------
@@ -178,6 +181,9 @@ def load(path: str | os.PathLike[str], network: Network) -> Weights:
     network
         What they are for. Layers that it does not need are checked to be
         whole, but not kept.
+    checksum
+        Compute the file's SHA-256, too. All of the file has to be read for it,
+        which takes longer than the layers that are needed.
 
     Raises
     ------
@@ -188,13 +194,27 @@ def load(path: str | os.PathLike[str], network: Network) -> Weights:
     path = Path(path)
     model = read(path)
     check(model, network, path.name)
-    read_in_place = Weights(network.name, "trained", model.arrays(), path.name)
-    needed = read_in_place.for_network(network).arrays
-    arrays = {
-        layer: {key: np.array(array) for key, array in parameters.items()}
-        for layer, parameters in needed.items()
-    }
-    return replace(read_in_place, arrays=arrays, sha256=sha256(path))
+    in_place = Weights(network.name, "trained", model.arrays(), path.name)
+    needed = in_place.for_network(network).arrays
+    with ThreadPoolExecutor(1) as pool:  # neither holds the interpreter's lock
+        digest = pool.submit(sha256, path) if checksum else None
+        arrays = {
+            layer: {key: _copied(array) for key, array in parameters.items()}
+            for layer, parameters in needed.items()
+        }
+        return replace(
+            in_place, arrays=arrays, sha256=digest.result() if digest else None
+        )
+
+
+def _copied(array: Array) -> Array:
+    """Copy an array that may be a view of the file, without all of it in memory."""
+    copy = np.empty(array.shape, array.dtype)
+    target, done = copy.reshape(-1), 0
+    for piece in pieces(array):
+        target[done : done + piece.size] = piece
+        done += piece.size
+    return copy
 
 
 def _v1_layer(message: Message) -> CaffeLayer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from chainer_style.weights import caffe, store
 from chainer_style.weights.collection import LABELS, Array, Weights, printable
 from chainer_style.weights.disk import existing_file, sha256
 from chainer_style.weights.identify import closest
+from chainer_style.weights.wire import pieces
 
 KINDS = {4: "Convolution", 2: "InnerProduct"}
 """Axes of the filters -> Caffe's name of the layer's type."""
@@ -154,13 +156,19 @@ def _key(i: int) -> str:
 
 
 def _brief(layer: str, kind: str, key: str, array: Array) -> ArraySummary:
-    low = mean = high = float("nan")
-    if array.size:
-        with np.errstate(all="ignore"):  # whatever the file holds
-            low, high = float(array.min()), float(array.max())
-            mean = float(array.mean(dtype=np.float64))
+    low, high, total = [], [], 0.0
+    with np.errstate(all="ignore"):  # whatever the file holds
+        for piece in pieces(array):
+            low.append(piece.min())
+            high.append(piece.max())
+            total += float(piece.sum(dtype=np.float64))
+        numbers = (
+            (float(np.min(low)), total / array.size, float(np.max(high)))
+            if array.size
+            else (math.nan,) * 3
+        )
     return ArraySummary(
-        layer, kind, key, array.shape, array.size, array.nbytes, low, mean, high
+        layer, kind, key, array.shape, array.size, array.nbytes, *numbers
     )
 
 

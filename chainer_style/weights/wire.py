@@ -258,3 +258,30 @@ def map_file(path: str | os.PathLike[str]) -> Message:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     return Message(str(path), memoryview(mapped), 0, size)
+
+
+def pieces(array: npt.NDArray[Any], size: int = 1 << 22) -> Iterator[npt.NDArray[Any]]:
+    """Yield an array's elements piece by piece, as flat views.
+
+    If it is a view of a mapped file, the system may take back the pages of each
+    piece before the next: memory stays small however large the array.
+
+    Parameters
+    ----------
+    array
+        Of one piece of memory, or elements at equal distances.
+    size
+        Elements of a piece.
+    """
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, size):
+        yield flat[start : start + size]
+        _release(flat)
+
+
+def _release(array: npt.NDArray[Any]) -> None:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
