@@ -10,6 +10,7 @@ INIT = (HERE / "chainer_style" / "__init__.py").read_text(encoding="utf-8")
 
 EXTRAS = {
     "cuda": ["cupy-cuda12x>=13.6"],
+    "fuzz": ["atheris>=3.0"],
     "mpi": ["mpi4py>=4.0"],
     "test": [
         "docutils>=0.21",

@@ -209,10 +209,13 @@ def _hdf5(path: Path) -> Iterator[h5py.File]:
     try:
         with path.open("rb") as raw:
             start = raw.read(len(SIGNATURE) + 1)
-        if start[:-1] != SIGNATURE:
-            raise UserError(f"{path} is not an HDF5 file; convert a .caffemodel first")
-        if start[-1] not in SUPERBLOCKS:
-            raise _another_kind(path)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    if start[:-1] != SIGNATURE:
+        raise UserError(f"{path} is not an HDF5 file; convert a .caffemodel first")
+    if start[-1] not in SUPERBLOCKS:
+        raise _another_kind(path)
+    try:
         with h5py.File(path, "r") as file:
             yield file
     except UserError:

@@ -17,7 +17,7 @@ from chainer_style.weights import caffe, store
 from chainer_style.weights.collection import LABELS, Array, Weights, printable
 from chainer_style.weights.disk import existing_file, sha256
 from chainer_style.weights.identify import closest
-from chainer_style.weights.wire import pieces
+from chainer_style.weights.wire import map_file, pieces
 
 KINDS = {4: "Convolution", 2: "InnerProduct"}
 """Axes of the filters -> Caffe's name of the layer's type."""
@@ -76,8 +76,8 @@ class Summary:
 def summarise(path: str | os.PathLike[str]) -> Summary:
     """Read a ``.caffemodel`` or a store, and say what lies in it.
 
-    All numbers are looked at, one array at a time, so that memory stays at the
-    largest array.
+    All numbers are looked at; memory stays small for a ``.caffemodel``, and at the
+    largest layer for a store.
 
     Raises
     ------
@@ -88,8 +88,7 @@ def summarise(path: str | os.PathLike[str]) -> Summary:
     # The checksum takes as long as all the rest; neither holds the lock.
     with ThreadPoolExecutor(1) as pool:
         checksum = pool.submit(sha256, path)
-        with path.open("rb") as file:
-            is_hdf5 = file.read(len(store.SIGNATURE)) == store.SIGNATURE
+        is_hdf5 = map_file(path).data[: len(store.SIGNATURE)] == store.SIGNATURE
         found = _of_store(path) if is_hdf5 else _of_caffe(path)
         size = path.stat().st_size
         facts = {

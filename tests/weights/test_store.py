@@ -186,6 +186,15 @@ def test_other_files(tmp_path: Path, make, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_that_must_not_be_read(path: Path, monkeypatch) -> None:
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError, match=r"cannot read .*w\.h5: Permission denied$"):
+        store.load(path)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

@@ -154,3 +154,6 @@ def test_refuses_what_is_damaged(tmp_path: Path) -> None:
         summary.summarise(path)
     with pytest.raises(UserError, match="is a folder"):
         summary.summarise(tmp_path)
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match="is empty"):
+        summary.summarise(path)
