@@ -10,11 +10,14 @@ INIT = (HERE / "chainer_style" / "__init__.py").read_text(encoding="utf-8")
 
 EXTRAS = {
     "cuda": ["cupy-cuda12x>=13.6"],
+    "fuzz": ["atheris>=3.0"],
     "mpi": ["mpi4py>=4.0"],
     "test": [
         "docutils>=0.21",
         "hypothesis>=6.100",
         "mypy>=1.14",
+        # 5 no longer reads Caffe's files.
+        "opencv-python-headless>=4.10,<5",
         "pytest>=8",
         "ruff>=0.9",
         "scipy>=1.14",

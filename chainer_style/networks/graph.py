@@ -83,6 +83,8 @@ class Network:
         layers depend on it.
     source
         Where the architecture and the numbers come from.
+    channels
+        Of the picture: 3, or 1 for grey levels.
     unread
         First parts of the names, up to a slash, of layers that the Caffe file has
         beside these nodes, such as classifiers that only training needs.
@@ -95,6 +97,7 @@ class Network:
     mean: tuple[float, float, float]
     input_size: int
     source: str
+    channels: int = 3
     unread: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -183,7 +186,7 @@ class Network:
 
     def shapes(self, height: int, width: int) -> dict[str, Shape]:
         """Shape of every node's output for a picture of that size in pixels."""
-        shapes = {INPUT: Shape(3, height, width)}
+        shapes = {INPUT: Shape(self.channels, height, width)}
         for node in self.nodes:
             shapes[node.name] = node.output_shape([shapes[n] for n in node.inputs])
         return shapes

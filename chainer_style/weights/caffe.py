@@ -13,10 +13,11 @@ import functools
 import math
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ from chainer_style.weights.caffe_types import V1_TYPES
 from chainer_style.weights.collection import Weights
 from chainer_style.weights.disk import sha256
 from chainer_style.weights.identify import check
-from chainer_style.weights.wire import Field, Message, Wire, map_file
+from chainer_style.weights.wire import Field, Message, Wire, map_file, pieces
 
 Array = npt.NDArray[Any]
 
@@ -40,7 +41,18 @@ MAX_AXES = 32
 MAX_ELEMENTS = (1 << 31) - 1
 """Most elements of a blob (``INT_MAX``)."""
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+IMPOSTORS = {
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"\x89PNG\r\n\x1a\n": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"version https://git-lfs": "a pointer of Git LFS instead of the file",
+    b"<!doctype html": "an HTML page, of a server's error perhaps,",
+    b"<html": "an HTML page, of a server's error perhaps,",
+    b"<?xml": "an XML page, of a server's error perhaps,",
+}
+"""What other files begin with, and what to call them."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class CaffeLayer:
             If a blob is damaged, or its elements do not fill its shape.
         """
         return tuple(
-            _blob(message, f"{message.name}: layer {self.name!r}, blob {i}")
+            _blob(message, f"layer {self.name!r}, blob {i},")
             for i, message in enumerate(self.encoded)
         )
 
@@ -91,10 +103,13 @@ class CaffeModel:
         The network's name in the file.
     layers
         All of its layers in order, with and without blobs.
+    format
+        ``V1`` if they are in ``layers``, as before 2015; ``V2`` if in ``layer``.
     """
 
     name: str
     layers: tuple[CaffeLayer, ...]
+    format: Literal["V1", "V2"]
 
     def arrays(self) -> dict[str, dict[str, Array]]:
         """Return the parameters: layer name -> ``W``/``b`` -> array.
@@ -128,8 +143,7 @@ def read(path: str | os.PathLike[str]) -> CaffeModel:
         If the file cannot be read, is damaged, or is something else.
     """
     file = map_file(path)
-    if file.data[:8] == HDF5_SIGNATURE:
-        raise UserError(f"{path} is an HDF5 file, not a .caffemodel")
+    _refuse_impostors(file)
     name, v1, v2 = "", [], []
     for part in file:
         match part:
@@ -140,15 +154,25 @@ def read(path: str | os.PathLike[str]) -> CaffeModel:
             case Field(100, Wire.BYTES):
                 v2.append(_v2_layer(file.message(part)))
     if not v1 and not v2:
-        raise UserError(f"{path} holds no layers; it is not a .caffemodel")
-    return CaffeModel(name, tuple(v1 or v2))
+        raise file.error(file.end, "no layer up to its end")
+    return CaffeModel(name, tuple(v1 or v2), "V1" if v1 else "V2")
 
 
-def load(path: str | os.PathLike[str], network: Network) -> Weights:
+def _refuse_impostors(file: Message) -> None:
+    """Say so if the file is one of the things that are often found in its place."""
+    begin = bytes(file.data[:64]).lower()
+    for signature, what in IMPOSTORS.items():
+        if begin.startswith(signature.lower()):
+            raise file.error(0, f"{what} begins")
+
+
+def load(
+    path: str | os.PathLike[str], network: Network, *, checksum: bool = True
+) -> Weights:
     """Read the trained weights of a network from a ``.caffemodel``.
 
     The arrays are copies: nothing that happens to the file later, such as a new
-    download in its place, can reach them.
+    download in its place, can reach them. Memory stays close to what they take.
 
     Parameters
     ----------
@@ -157,6 +181,9 @@ def load(path: str | os.PathLike[str], network: Network) -> Weights:
     network
         What they are for. Layers that it does not need are checked to be
         whole, but not kept.
+    checksum
+        Compute the file's SHA-256, too. All of the file has to be read for it,
+        which takes longer than the layers that are needed.
 
     Raises
     ------
@@ -167,13 +194,27 @@ def load(path: str | os.PathLike[str], network: Network) -> Weights:
     path = Path(path)
     model = read(path)
     check(model, network, path.name)
-    read_in_place = Weights(network.name, "trained", model.arrays(), path.name)
-    needed = read_in_place.for_network(network).arrays
-    arrays = {
-        layer: {key: np.array(array) for key, array in parameters.items()}
-        for layer, parameters in needed.items()
-    }
-    return replace(read_in_place, arrays=arrays, sha256=sha256(path))
+    in_place = Weights(network.name, "trained", model.arrays(), path.name)
+    needed = in_place.for_network(network).arrays
+    with ThreadPoolExecutor(1) as pool:  # neither holds the interpreter's lock
+        digest = pool.submit(sha256, path) if checksum else None
+        arrays = {
+            layer: {key: _copied(array) for key, array in parameters.items()}
+            for layer, parameters in needed.items()
+        }
+        return replace(
+            in_place, arrays=arrays, sha256=digest.result() if digest else None
+        )
+
+
+def _copied(array: Array) -> Array:
+    """Copy an array that may be a view of the file, without all of it in memory."""
+    copy = np.empty(array.shape, array.dtype)
+    target, done = copy.reshape(-1), 0
+    for piece in pieces(array):
+        target[done : done + piece.size] = piece
+        done += piece.size
+    return copy
 
 
 def _v1_layer(message: Message) -> CaffeLayer:
@@ -225,19 +266,18 @@ def _blob(message: Message, label: str) -> Array:
             case Field(8, Wire.BYTES | Wire.FIXED64):
                 doubles.append(message.array(part, DOUBLE))
         if len(dims) > MAX_AXES:
-            raise UserError(f"{label} has over {MAX_AXES} axes; fetch the file again")
+            raise message.error(part.start, f"{label} has over {MAX_AXES} axes")
     if extents:  # num, channels, height, width: they go before a BlobShape
         dims = [extents.get(axis, 0) for axis in (1, 2, 3, 4)]
     values = _joined(doubles if any(map(len, doubles)) else floats)
     text = "×".join(map(str, dims)) or "scalar"
     if math.prod(max(n, 1) for n in dims) > MAX_ELEMENTS:
-        raise UserError(
-            f"{label} has the impossible shape {text}; fetch the file again"
-        )
+        raise message.error(message.start, f"{label} has the impossible shape {text}")
     if math.prod(dims) != len(values):
-        raise UserError(
-            f"{label} of shape {text} takes {math.prod(dims)} values, but the file "
-            f"holds {len(values)}; fetch the file again"
+        raise message.error(
+            message.start,
+            f"{label} of shape {text} takes {math.prod(dims)} values and has "
+            f"{len(values)}",
         )
     return values.reshape(dims)
 

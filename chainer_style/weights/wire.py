@@ -10,10 +10,11 @@ Source: https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -25,6 +26,16 @@ from chainer_style.weights.disk import existing_file
 
 MAX_VARINT_BYTES = 10
 MAX_FIELD_NUMBER = (1 << 29) - 1
+
+MAX_FIELDS = 1 << 18
+"""Most fields that are read of a file, all its messages taken together.
+
+The largest networks have some thousands. It bounds time and memory for a file
+that is nothing but the tiniest fields, each of which costs more than its bytes.
+"""
+
+MAX_TEXT = 1 << 16
+"""Longest name, in bytes."""
 
 
 class WireError(UserError):
@@ -97,16 +108,23 @@ class Message:
         The bytes of the whole file.
     start, end
         Offsets of the message's first byte and of the byte after the last.
+    fields
+        Counts the fields read so far; messages of one file share it.
     """
 
     name: str
     data: memoryview
     start: int
     end: int
+    fields: Iterator[int] = field(
+        default_factory=itertools.count, repr=False, compare=False
+    )
 
     def __iter__(self) -> Iterator[Field]:
         position = self.start
         while position < self.end:
+            if next(self.fields) >= MAX_FIELDS:
+                raise self.error(position, f"more than {MAX_FIELDS} fields")
             field = self._field(position)
             yield field
             position = field.end
@@ -123,6 +141,8 @@ class Message:
 
     def text(self, field: Field) -> str:
         """Return the text that a field of bytes holds."""
+        if (length := field.end - field.start) > MAX_TEXT:
+            raise self.error(field.start, f"a name of {length} bytes")
         try:
             return bytes(self.data[field.start : field.end]).decode()
         except UnicodeDecodeError:
@@ -238,3 +258,30 @@ def map_file(path: str | os.PathLike[str]) -> Message:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     return Message(str(path), memoryview(mapped), 0, size)
+
+
+def pieces(array: npt.NDArray[Any], size: int = 1 << 22) -> Iterator[npt.NDArray[Any]]:
+    """Yield an array's elements piece by piece, as flat views.
+
+    If it is a view of a mapped file, the system may take back the pages of each
+    piece before the next: memory stays small however large the array.
+
+    Parameters
+    ----------
+    array
+        Of one piece of memory, or elements at equal distances.
+    size
+        Elements of a piece.
+    """
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, size):
+        yield flat[start : start + size]
+        _release(flat)
+
+
+def _release(array: npt.NDArray[Any]) -> None:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)

@@ -20,6 +20,8 @@ from chainer_style.weights.caffe_types import V1_TYPES
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x02\0\0\0"
 
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:a6196b\nsize 553432081\n"
+
 
 @pytest.fixture(scope="session")
 def pb():
@@ -255,13 +257,24 @@ def test_blobs_after_the_second_are_left_to_layers(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "is empty"),
-        (PNG, "no Caffe model, or is damaged"),
-        (b"<!DOCTYPE html><html><body>404</body></html>", "no Caffe model"),
+        (PNG, "no Caffe model, or is damaged: a PNG picture begins at byte 0"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "an HTML page.* at byte 0"),
+        (
+            b"\n\n<html><body>Not found</body></html>",
+            "unknown wire type 6 at byte 21",
+        ),
+        (LFS, "a pointer of Git LFS instead of the file begins at byte 0"),
         (b'name: "VGG"\nlayers {\n  name: "conv1_1"\n}\n', "no Caffe model"),
         (b"\0" * 1000, "impossible field number 0 at byte 0"),
-        (caffe_files.chunk(1, "net"), "holds no layers"),
+        (caffe_files.chunk(1, "net"), "no layer up to its end at byte 5;"),
+        (caffe_files.chunk(1, "n" * 65537), "a name of 65537 bytes at byte 4;"),
+        (b"\x18\0" * 262145, "more than 262144 fields at byte 524288;"),
+        (b"\x12\0" * 262145, "more than 262144 fields at byte 524288;"),
     ],
-    ids=["empty", "png", "html", "prototxt", "zeros", "no layers"],
+    ids=[
+        *("empty", "png", "html", "html-after-lines", "lfs", "prototxt", "zeros"),
+        *("no-layers", "long-name", "many-fields", "many-layers"),
+    ],
 )
 def test_other_files(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "m.caffemodel"
@@ -275,7 +288,7 @@ def test_other_files(tmp_path: Path, content: bytes, message: str) -> None:
 def test_an_hdf5_file(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "m.caffemodel", "w") as file:
         file["a"] = 1
-    with pytest.raises(UserError, match="is an HDF5 file, not a"):
+    with pytest.raises(UserError, match="an HDF5 file begins at byte 0"):
         caffe.read(tmp_path / "m.caffemodel")
 
 
@@ -303,13 +316,13 @@ def dims(*extents: int) -> bytes:
     [
         (
             dims(2, 3) + caffe_files.chunk(5, bytes(4)),
-            "layer 'fc', blob 0 of shape 2×3 takes 6 values, but the file holds 1",
+            "layer 'fc', blob 0, of shape 2×3 takes 6 values and has 1 at byte 9;",
         ),
-        (dims(2), "blob 0 of shape 2 takes 2 values, but the file holds 0"),
-        (b"", "blob 0 of shape scalar takes 1 values, but the file holds 0"),
-        (dims(-1), "blob 0 has the impossible shape 18446744073709551615"),
-        (dims(0, 2**40), "blob 0 has the impossible shape 0×1099511627776"),
-        (dims(*[1] * 33), "blob 0 has over 32 axes"),
+        (dims(2), "blob 0, of shape 2 takes 2 values and has 0 at byte"),
+        (b"", "blob 0, of shape scalar takes 1 values and has 0 at"),
+        (dims(-1), "blob 0, has the impossible shape 18446744073709551615"),
+        (dims(0, 2**40), "blob 0, has the impossible shape 0×1099511627776"),
+        (dims(*[1] * 33), "blob 0, has over 32 axes"),
         (caffe_files.chunk(7, caffe_files.chunk(1, b"\1" * 99)), "over 32 axes"),
         (dims(1) + caffe_files.chunk(5, b"abc"), "an array of 3 bytes at byte"),
         (dims(1) + caffe_files.chunk(8, b"abcd"), "an array of 4 bytes at byte"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import caffe_files
@@ -78,3 +80,42 @@ def test_a_real_networks_file(tmp_path: Path, random_arrays, whole: Network) -> 
     for layer, parameters in weights.arrays.items():
         for key, array in parameters.items():
             np.testing.assert_array_equal(array, arrays[layer][key])
+
+
+MEASURE = """
+import re, sys
+from pathlib import Path
+from chainer_style.networks import Network
+from chainer_style.networks.nodes import Linear
+from chainer_style.weights import caffe
+fc = Linear("fc", ("data",), channels=1024)
+network = Network("one", "One", (fc,), (), (0, 0, 0), 64, "")
+
+def peak():  # not ru_maxrss, which a child inherits
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+before = peak()
+weights = caffe.load(sys.argv[1], network)
+print((peak() - before) * 1024, weights.arrays["fc"]["W"].nbytes)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages are given back on Linux")
+def test_memory_stays_close_to_what_the_arrays_take(tmp_path: Path) -> None:
+    arrays = {"fc": {"W": np.ones((1024, 3 * 64 * 64), "f4"), "b": np.ones(1024, "f4")}}
+    path = tmp_path / "m.caffemodel"
+    path.write_bytes(caffe_files.model_of(arrays))
+    words = [sys.executable, "-c", MEASURE, str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    taken, needed = map(int, done.stdout.split())
+    assert needed == 1024 * 3 * 64 * 64 * 4
+    assert needed < taken + (8 << 20)
+    assert taken < needed + (36 << 20)
+
+
+def test_without_a_checksum(tmp_path: Path, network: Network, arrays) -> None:
+    path = tmp_path / "m.caffemodel"
+    path.write_bytes(caffe_files.model_of(arrays))
+    weights = caffe.load(path, network, checksum=False)
+    assert weights.sha256 is None
+    whole = caffe.load(path, network)
+    np.testing.assert_array_equal(weights.arrays["fc"]["W"], whole.arrays["fc"]["W"])

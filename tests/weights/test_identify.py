@@ -198,3 +198,10 @@ def test_every_way_in_refuses_another_networks_file(
         "vgg19.caffemodel is VGG-19, not VGG-16: it has conv3_4, which VGG-16 lacks"
     )
     assert not vgg19_file.with_suffix(".h5").exists()
+
+
+def test_a_strange_name_stays_in_its_line() -> None:
+    arrays = placeholders(NIN.upto_taps())
+    arrays = {"conv\n\x1b": arrays["conv1"], **arrays}
+    with pytest.raises(UserError, match=r"it has 'conv\\n\\x1b', which NIN lacks$"):
+        recognise(Model(arrays), "m")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import zlib
 from pathlib import Path
 
 import h5py
@@ -105,9 +107,9 @@ def test_reads_what_the_network_needs(path: Path, network, weights: Weights) -> 
     with h5py.File(path, "a") as file:
         file["fc/W"].attrs["crc32"] = 0  # to be noticed only when it is read
     assert_same(store.load(path, part), weights.for_network(part))
-    with pytest.raises(UserError, match="the checksum of /fc/W differs"):
+    with pytest.raises(UserError, match="the checksum of '/fc/W' differs"):
         store.load(path, network)
-    with pytest.raises(UserError, match="the checksum of /fc/W differs"):
+    with pytest.raises(UserError, match="the checksum of '/fc/W' differs"):
         store.load(path)
 
 
@@ -127,11 +129,24 @@ def test_float64_is_kept_as_float32(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read, array.astype(np.float32))
 
 
+def test_a_store_is_opened_lazily(path: Path, weights: Weights) -> None:
+    with h5py.File(path, "a") as file:
+        file["fc/W"].attrs["crc32"] = 0
+    with store.opened(path) as file:
+        assert_same(file.about, dataclasses.replace(weights, arrays={}))
+        assert file.layers == ("conv1/3x3_s2", "fc", "mixed/1x1")
+        np.testing.assert_array_equal(
+            file.read("mixed/1x1")["W"], weights.arrays["mixed/1x1"]["W"]
+        )
+        with pytest.raises(UserError, match="checksum"):
+            file.read("fc")
+
+
 # -- refused --------------------------------------------------------------
 
 
 def test_the_weights_of_another_network(tmp_path: Path, path: Path) -> None:
-    with pytest.raises(UserError, match="holds the weights of tiny, not of NIN"):
+    with pytest.raises(UserError, match="holds the weights of 'tiny', not of NIN"):
         store.load(path, NIN)
     store.save(Weights("nin", "seeded", {}, "s"), path)
     with pytest.raises(UserError, match="holds the weights of NIN, not of VGG-16"):
@@ -144,8 +159,8 @@ def test_a_part_does_not_serve_the_whole(tmp_path: Path, network, weights) -> No
         store.load(tmp_path / "w.h5", network)
 
 
-def keras(path: Path) -> None:
-    with h5py.File(path, "w") as file:
+def keras(path: Path, **how: object) -> None:
+    with h5py.File(path, "w", **how) as file:
         file.attrs["layer_names"] = [b"block1_conv1"]
         file["block1_conv1/block1_conv1_W_1:0"] = np.zeros((3, 3, 3, 64), np.float32)
 
@@ -158,8 +173,9 @@ def keras(path: Path) -> None:
         (Path.touch, "is not an HDF5 file"),
         (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n"), "is not an HDF5 file"),
         (keras, "of another kind"),
+        (functools.partial(keras, libver="v110"), "of another kind"),
     ],
-    ids=["missing", "folder", "empty", "png", "keras"],
+    ids=["missing", "folder", "empty", "png", "keras", "keras-v110"],
 )
 def test_other_files(tmp_path: Path, make, message: str) -> None:
     path = tmp_path / "other.h5"
@@ -170,10 +186,20 @@ def test_other_files(tmp_path: Path, make, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_that_must_not_be_read(path: Path, monkeypatch) -> None:
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError, match=r"cannot read .*w\.h5: Permission denied$"):
+        store.load(path)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("version", 2, "has version 2 of the format.* install a newer"),
+        ("version", 0, "is damaged: there never was a version 0"),
         ("version", np.bytes_("1"), "attribute version is missing or not a number"),
         ("version", None, "attribute version is missing"),
         ("format", np.bytes_("other"), "of another kind"),
@@ -202,16 +228,27 @@ def replaced(name: str, **dataset):
     return change
 
 
+def aliased(file: h5py.File) -> None:
+    """Let other layers be the large one, under another name."""
+    large = np.ones(1 << 16, np.float32)
+    replaced("fc/W", data=large)(file)
+    file["fc/W"].attrs["crc32"] = zlib.crc32(large)
+    for name in ("conv1%2F3x3_s2", "mixed%2F1x1"):
+        del file[name]
+        file[name] = file["fc"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (replaced("fc/W", data=[1, 2]), "/fc/W is not an array of float32"),
+        (replaced("fc/W", data=[1, 2]), "'/fc/W' is not an array of float32"),
         (replaced("fc/W", data=h5py.Empty("f4")), "is damaged: "),
         (replaced("fc/W", data=np.float32([1])), "attribute crc32 is missing"),
         (replaced("fc/W", shape=10**13, dtype="f4"), "larger than the whole file"),
-        (replaced("fc", data=np.float32([1])), "/fc is not a layer"),
+        (replaced("fc", data=np.float32([1])), "'/fc' is not a layer"),
         (lambda file: file["fc"].move("W", "V"), "Tiny: fc has no weights"),
         (lambda file: file["fc/W"].write_direct(np.zeros((6, 80), "f4")), "checksum"),
+        (aliased, "its layers are larger than the whole file"),
     ],
 )
 def test_layers_are_checked(path: Path, network, change, message: str) -> None:

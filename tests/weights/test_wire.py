@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainer_style.errors import UserError
-from chainer_style.weights.wire import Field, Message, Wire, WireError, map_file
+from chainer_style.weights.wire import Field, Message, Wire, WireError, map_file, pieces
 
 FIXED = {Wire.FIXED32: 4, Wire.FIXED64: 8}
 FIELD_NUMBERS = st.sampled_from([1, 2, 15, 16, 2047, 2048, 2**29 - 1])
@@ -194,3 +194,28 @@ def test_map_file_refuses(tmp_path: Path, make, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         map_file(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("data", ["packed", "unpacked"])
+def test_pieces(tmp_path: Path, data: str) -> None:
+    values = np.arange(1000, dtype=np.float32).reshape(10, 100)
+    blob = encode.Blob(values, data=data)
+    path = tmp_path / "m.bin"
+    path.write_bytes(blob.encode())
+    whole = map_file(path)
+    array = next(
+        whole.array(field, "<f4") for field in whole if field.number == 5
+    ).reshape(10, 100)
+    for _ in range(2):  # pages that were given back are read again
+        found = list(pieces(array, 333))
+        assert [len(piece) for piece in found] == [333, 333, 333, 1]
+        assert all(piece.base is not None for piece in found)
+        np.testing.assert_array_equal(np.concatenate(found), values.ravel())
+    assert list(pieces(np.empty((0, 3)))) == []
+
+
+def test_pieces_of_an_array_in_memory_stay() -> None:
+    array = np.ones((3, 4))
+    for piece in pieces(array, 5):
+        piece += 1
+    assert (array == 2).all()

@@ -1,0 +1,79 @@
+"""Measure something in a process of its own: seconds, and memory at most.
+
+A script that measures calls `measure` with a name; the same script, run as a child,
+calls `child` with what to do under that name.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chainer_style import files, provenance
+
+
+def child(prepare: Callable[[], Callable[[], object]]) -> None:
+    """Run something, and print what it took.
+
+    Parameters
+    ----------
+    prepare
+        Imports what is needed, which is not measured, and returns what is.
+    """
+    task = prepare()
+    before, started = _peak_memory(), time.perf_counter()
+    result = task()
+    seconds = time.perf_counter() - started
+    taken = {
+        "seconds": seconds,
+        "before_bytes": before,
+        "peak_bytes": _peak_memory(),
+        "result": result,
+    }
+    print(json.dumps(taken))
+
+
+def measure(script: str, words: list[str], repeats: int) -> dict[str, Any]:
+    """Run a child several times, and return the medians with the raw numbers."""
+    runs = []
+    for _ in range(repeats):
+        command = [sys.executable, script, "--child", *words]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        runs.append(json.loads(done.stdout))
+    seconds = [run["seconds"] for run in runs]
+    above = [run["peak_bytes"] - run["before_bytes"] for run in runs]
+    return {
+        "median_seconds": statistics.median(seconds),
+        "seconds": seconds,
+        "peak_above_start_bytes": round(statistics.median(above)),
+        "peak_bytes": round(statistics.median(run["peak_bytes"] for run in runs)),
+        "result": runs[-1]["result"],
+    }
+
+
+def _peak_memory() -> int:
+    # Not ru_maxrss: a child begins with that of its parent.
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def save(path: Path, experiment: str, content: dict[str, Any]) -> None:
+    """Write a record: what was found, when, and on what."""
+    files.make_folder(path.parent)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    head = {"format": 1, "experiment": experiment, "ended": now}
+    files.write_json(path, {**head, **content, "environment": provenance.environment()})
+    print(f"record: {path}")
+
+
+def default_path(name: str) -> Path:
+    """Return where a record of this machine belongs."""
+    results = Path(__file__).resolve().parents[1] / "results"
+    return results / provenance.machine_name() / "reader" / f"{name}.json"
