@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -16,7 +17,11 @@ import pytest
 from PIL import Image
 
 from chainer_style import protocols, transfer
-from chainer_style.weights import Weights, seeded
+from chainer_style.weights import Weights, folder, seeded
+
+# Whatever trained weights lie on this machine, no test finds them.
+MODELS = tempfile.TemporaryDirectory()
+os.environ[folder.VARIABLE] = MODELS.name
 
 # Examples are few and small; how long one takes is no matter of correctness.
 hypothesis.settings.register_profile("untimed", deadline=None)
