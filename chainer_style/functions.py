@@ -12,6 +12,8 @@ import numpy.typing as npt
 from chainer import backend
 
 from chainer_style.networks.nodes import (
+    LRN,
+    Concat,
     Conv,
     Dropout,
     Linear,
@@ -19,6 +21,7 @@ from chainer_style.networks.nodes import (
     Pool,
     ReLU,
     Shape,
+    Sigmoid,
     Softmax,
     Window,
 )
@@ -27,14 +30,26 @@ Variable = Any  # chainer.Variable, which carries no types
 
 
 @functools.singledispatch
-def apply(node: Node, x: Variable, *parameters: Variable) -> Variable:
-    """Run one node of a network on Chainer variables or arrays."""
+def apply(node: Node, x: Variable, *more: Variable) -> Variable:
+    """Run one node of a network on Chainer variables or arrays.
+
+    Parameters
+    ----------
+    node
+        The node.
+    x
+        Its first input, shape (1, channels, height, width).
+    *more
+        Its other inputs; or its parameters ``W`` and ``b``.
+    """
     raise TypeError(f"no Chainer function for a node of {type(node).__name__}")
 
 
 @apply.register
 def _(node: Conv, x: Variable, W: Variable, b: Variable) -> Variable:
-    return F.convolution_2d(x, W, b, stride=node.stride, pad=node.pad)
+    return F.convolution_2d(
+        x, W, b, stride=node.stride, pad=node.pad, groups=node.groups
+    )
 
 
 @apply.register
@@ -55,6 +70,23 @@ def _(node: Dropout, x: Variable) -> Variable:
 @apply.register
 def _(node: Softmax, x: Variable) -> Variable:
     return F.softmax(x)
+
+
+@apply.register
+def _(node: Sigmoid, x: Variable) -> Variable:
+    return F.sigmoid(x)
+
+
+@apply.register
+def _(node: Concat, *inputs: Variable) -> Variable:
+    return F.concat(inputs, axis=1)
+
+
+@apply.register
+def _(node: LRN, x: Variable) -> Variable:
+    # Chainer does not divide alpha by the size of the window.
+    alpha = node.alpha / node.local_size
+    return F.local_response_normalization(x, node.local_size, node.k, alpha, node.beta)
 
 
 @apply.register

@@ -112,6 +112,15 @@ class VGG16(DeclaredChain):
     declared = networks.VGG16
 
 
+class VGG19(DeclaredChain):
+    """VGG-19 as a Chainer chain, up to ``conv4_4`` unless `whole`.
+
+    Takes a file of weights, or ``seeded``; see `DeclaredChain`.
+    """
+
+    declared = networks.VGG19
+
+
 class NIN(DeclaredChain):
     """Network in Network as a Chainer chain, up to ``conv4-1024`` unless `whole`.
 
@@ -121,11 +130,41 @@ class NIN(DeclaredChain):
     declared = networks.NIN
 
 
+class GoogLeNet(DeclaredChain):
+    """GoogLeNet as a Chainer chain, up to ``inception_4b`` unless `whole`.
+
+    Takes a file of weights, or ``seeded``; see `DeclaredChain`. The classifiers
+    ``loss1`` and ``loss2``, which only training needs, are not part of it.
+    """
+
+    declared = networks.GOOGLENET
+
+
+class Illust2Vec(DeclaredChain):
+    """Illustration2Vec as a Chainer chain, up to ``conv6_4`` unless `whole`.
+
+    Takes a file of weights, or ``seeded``; see `DeclaredChain`.
+    """
+
+    declared = networks.ILLUST2VEC
+
+
+class AlexNet(DeclaredChain):
+    """AlexNet as a Chainer chain, up to ``conv5`` unless `whole`.
+
+    Takes a file of weights, or ``seeded``; see `DeclaredChain`.
+    """
+
+    declared = networks.ALEXNET
+
+
 def _link(node: Node, shape: tuple[int, ...], arrays: Mapping[str, Array]) -> Any:
     """Return Chainer's link for a layer with filters of that shape."""
     initial = {"initialW": arrays.get("W"), "initial_bias": arrays.get("b")}
     if isinstance(node, Conv):
+        channels = shape[1] * node.groups
+        window = (node.kernel, node.stride, node.pad)
         return L.Convolution2D(
-            shape[1], shape[0], node.kernel, node.stride, node.pad, **initial
+            channels, shape[0], *window, groups=node.groups, **initial
         )
     return L.Linear(shape[1], shape[0], **initial)

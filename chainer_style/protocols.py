@@ -70,11 +70,16 @@ class Protocol:
     pooling_rounding: Rounding = "floor"
     """Chainer's default; Caffe itself rounds up."""
     taps_after_relu: bool = False
-    """Read VGG's features behind the ReLU instead of before it."""
+    """Read features behind the ReLU, where there is one, instead of before it."""
+    chainer_normalization: bool = True
+    """Normalise responses with Chainer's constants instead of the Caffe file's."""
 
     # The losses (generate_image).
     relative_losses: bool = False
     """Divide each term by its target's energy, so that scales do not matter."""
+    equal_taps: bool = False
+    """Weigh all taps with a weight alike; GoogLeNet's and Illustration2Vec's alpha
+    and beta (models.py) make up for the scales of their features."""
     zero_weight_terms: bool = True
     """Compute content terms whose weight is zero, and their gradient."""
     weight_gradients: bool = True
@@ -163,7 +168,9 @@ MODERN = Protocol(
     orient=True,
     matte=True,
     taps_after_relu=True,
+    chainer_normalization=False,
     relative_losses=True,
+    equal_taps=True,
     zero_weight_terms=False,
     weight_gradients=False,
     cpu_type_check=False,

@@ -205,6 +205,10 @@ def network_for(protocol: Protocol) -> Network:
     network = network.with_pooling(protocol.pooling, protocol.pooling_rounding)
     if protocol.taps_after_relu:
         network = network.with_taps_after_relu()
+    if protocol.chainer_normalization:
+        network = network.with_chainer_normalization()
+    if protocol.equal_taps:
+        network = network.with_equal_taps()
     return network.upto_taps()
 
 

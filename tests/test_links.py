@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import reference
 
-from chainer_style import links, networks
+from chainer_style import links, networks, protocols, transfer
 from chainer_style.errors import UserError
 from chainer_style.weights import store
 
 
-@pytest.mark.parametrize("name", ["vgg16", "nin"])
+@pytest.mark.parametrize("name", ["vgg16", "nin", "googlenet", "alexnet"])
 def test_parameters_carry_the_caffe_names(name, weights_of):
     weights = weights_of(name)
     network = networks.get(name).upto_taps()
@@ -25,21 +25,23 @@ def test_parameters_carry_the_caffe_names(name, weights_of):
 
 
 def test_weights_can_be_saved_and_loaded_by_chainer(tmp_path, weights_of):
-    network = networks.NIN.upto_taps()
-    chain = links.NetworkChain(network, weights_of("nin").arrays)
-    chainer.serializers.save_hdf5(tmp_path / "nin.h5", chain)
+    network = networks.GOOGLENET.upto_taps()  # with slashes in the names
+    chain = links.NetworkChain(network, weights_of("googlenet").arrays)
+    chainer.serializers.save_hdf5(tmp_path / "w.h5", chain)
     other = links.NetworkChain(network)
-    chainer.serializers.load_hdf5(tmp_path / "nin.h5", other)
+    chainer.serializers.load_hdf5(tmp_path / "w.h5", other)
     for one, two in zip(chain.params(), other.params(), strict=True):
         np.testing.assert_array_equal(one.array, two.array)
 
 
 @pytest.mark.parametrize(
-    ("name", "height", "width"), [("vgg16", 19, 24), ("nin", 70, 67)]
+    ("name", "height", "width"),
+    [("vgg16", 19, 24), ("nin", 70, 67), ("googlenet", 63, 40), ("alexnet", 75, 50)],
 )
 def test_features_equal_the_numpy_reference(name, height, width, weights_of, random):
     weights = weights_of(name)
-    network = networks.get(name).with_pooling("average", "floor").upto_taps()
+    protocol = protocols.get("2016").with_options(model=name)
+    network = transfer.network_for(protocol)
     chain = links.NetworkChain(network, weights.arrays, trainable=False)
     image = random.uniform(-120, 136, (1, 3, height, width)).astype(np.float32)
     with chainer.no_backprop_mode(), chainer.using_config("train", False):
@@ -83,11 +85,33 @@ def test_a_chain_to_train_from_scratch():
     assert chain.conv1.W.array.std() > 0
 
 
+def test_filters_in_groups_are_initialised_for_what_they_see():
+    chain = links.AlexNet()
+    assert chain.conv4.W.shape == (384, 192, 3, 3)
+    assert chain.conv4.groups == 2
+
+
 @pytest.mark.slow
-def test_the_whole_networks_run():
-    for chain in (links.VGG16(whole=True), links.NIN(whole=True)):
-        image = np.zeros((1, 3, 224, 224), np.float32)
-        with chainer.no_backprop_mode(), chainer.using_config("train", False):
-            (classes,) = chain(image, ["prob"])
+@pytest.mark.parametrize(
+    "declared",
+    [
+        links.VGG16,
+        links.VGG19,
+        links.NIN,
+        links.GoogLeNet,
+        links.Illust2Vec,
+        links.AlexNet,
+    ],
+)
+def test_the_whole_networks_run(declared):
+    chain = declared(whole=True)
+    size = chain.network.input_size
+    image = np.zeros((1, 3, size, size), np.float32)
+    with chainer.no_backprop_mode(), chainer.using_config("train", False):
+        (classes,) = chain(image, ["prob"])
+    if declared is links.Illust2Vec:  # tags, each with a probability of its own
+        assert classes.shape == (1, 1539, 1, 1)
+        np.testing.assert_allclose(classes.array, 0.5, atol=1e-6)
+    else:
         assert classes.shape[:2] == (1, 1000)
         np.testing.assert_allclose(classes.array.sum(), 1, rtol=1e-5)

@@ -14,6 +14,7 @@ def test_2016_is_the_argparse_of_4aaa123():
     assert old.resample == "nearest"
     assert old.mean == 120
     assert (old.pooling, old.pooling_rounding) == ("average", "floor")
+    assert old.chainer_normalization
     assert old.weight_gradients
     assert old.zero_weight_terms
     assert old.pixelwise_clip
@@ -21,6 +22,7 @@ def test_2016_is_the_argparse_of_4aaa123():
     assert not (old.orient)
     assert not (old.matte)
     assert not (old.relative_losses)
+    assert not (old.equal_taps)
 
 
 def test_options_replace_only_what_is_given():

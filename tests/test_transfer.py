@@ -100,3 +100,21 @@ def test_network_for_stops_at_the_last_tap():
     assert network["pool1"].kind == "average"
     network = transfer.network_for(protocols.get("modern"))
     assert network.nodes[-1].name == "relu4_3"
+
+
+def test_googlenet_as_the_program_ran_it():
+    old, new = (
+        transfer.network_for(protocols.get(name).with_options(model="googlenet"))
+        for name in ("2016", "modern")
+    )
+    assert old.nodes[-1].name == "inception_4b/output"
+    assert old["inception_3a/pool"].kind == "average"
+    # F.local_response_normalization(h, n=5) with Chainer's k and undivided alpha.
+    norm = old["pool1/norm1"]
+    assert (norm.k, norm.alpha / norm.local_size) == (2, 1e-4)
+    assert [tap.style for tap in old.taps] == [5e-5, 5, 50, 50, 5000, 500000]
+    # Relative losses need no weights against the scales of the features.
+    norm = new["pool1/norm1"]
+    assert (norm.k, norm.alpha) == (1, 1e-4)
+    assert [tap.style for tap in new.taps] == [1] * 6
+    assert [tap.content for tap in new.taps] == [0, 0, 0, 0, 1, 1]

@@ -10,6 +10,7 @@ import click
 
 from chainer_style.cli.convert import convert
 from chainer_style.cli.info import info
+from chainer_style.errors import UserError
 from chainer_style.networks import NETWORKS
 
 if TYPE_CHECKING:
@@ -110,17 +111,22 @@ def fetch(
         raise click.UsageError(f"Name one or more of {known}; or say --all.")
     if url and len(names) != 1:
         raise click.UsageError("--from goes with exactly one NAME.")
-    chosen = names or registry.names()
-    for name in chosen:
-        registry.find(name, source if not every else None)
+    for name in names:  # before the first is fetched
+        registry.find(name, source)
     wish = Wish(source, url, keep, accept)
     watch = Terminal(quiet=quiet)
+    problems = []
     try:
-        for name in chosen:
-            fetch_file(name, wish, watch=watch)
+        for name in names or registry.names(source):
+            try:
+                fetch_file(name, wish, watch=watch)
+            except UserError as error:
+                problems.append(str(error))
     except KeyboardInterrupt:
         watch.say("stopped; the same command goes on from here")
         raise click.exceptions.Exit(INTERRUPTED) from None
+    if problems:
+        raise UserError("; ".join(problems))
 
 
 @weights.command()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from chainer_style.errors import UserError
+from chainer_style.networks.alexnet import ALEXNET
+from chainer_style.networks.googlenet import GOOGLENET
 from chainer_style.networks.graph import (
     INPUT,
     Network,
@@ -10,15 +12,20 @@ from chainer_style.networks.graph import (
     ReceptiveField,
     Tap,
 )
+from chainer_style.networks.illust2vec import ILLUST2VEC
 from chainer_style.networks.nin import NIN
 from chainer_style.networks.nodes import Shape
-from chainer_style.networks.vgg import VGG16
+from chainer_style.networks.vgg import VGG16, VGG19
 
 __all__ = [
+    "ALEXNET",
+    "GOOGLENET",
+    "ILLUST2VEC",
     "INPUT",
     "NETWORKS",
     "NIN",
     "VGG16",
+    "VGG19",
     "Network",
     "ParameterShapes",
     "ReceptiveField",
@@ -27,10 +34,13 @@ __all__ = [
     "get",
 ]
 
-NETWORKS = {network.name: network for network in (VGG16, NIN)}
+NETWORKS = {
+    network.name: network
+    for network in (VGG16, NIN, VGG19, GOOGLENET, ILLUST2VEC, ALEXNET)
+}
 """Every network of the package, by name."""
 
-ALIASES = {"vgg": "vgg16"}
+ALIASES = {"vgg": "vgg16", "i2v": "illust2vec"}
 """What the 2016 script's ``--model`` called them."""
 
 
@@ -40,7 +50,7 @@ def get(name: str) -> Network:
     Parameters
     ----------
     name
-        A key of `NETWORKS`, or the 2016 script's name for it (``vgg``).
+        A key of `NETWORKS`, or the 2016 script's name for it (``vgg``, ``i2v``).
 
     Raises
     ------

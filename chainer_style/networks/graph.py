@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from chainer_style.errors import UserError
-from chainer_style.networks.nodes import Node, Pool, PoolKind, ReLU, Rounding, Shape
+from chainer_style.networks.nodes import (
+    LRN,
+    Node,
+    Pool,
+    PoolKind,
+    ReLU,
+    Rounding,
+    Shape,
+)
 
 INPUT = "data"
 """Name of the picture among a network's nodes, as in Caffe's files."""
@@ -75,6 +83,11 @@ class Network:
         layers depend on it.
     source
         Where the architecture and the numbers come from.
+    channels
+        Of the picture: 3, or 1 for grey levels.
+    unread
+        First parts of the names, up to a slash, of layers that the Caffe file has
+        beside these nodes, such as classifiers that only training needs.
     """
 
     name: str
@@ -84,6 +97,8 @@ class Network:
     mean: tuple[float, float, float]
     input_size: int
     source: str
+    channels: int = 3
+    unread: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known = {INPUT}
@@ -145,11 +160,33 @@ class Network:
         )
         return replace(self, taps=taps)
 
+    def with_equal_taps(self) -> Network:
+        """Return the network with 1 for every weight of a tap that is not 0."""
+        taps = tuple(
+            tap._replace(content=float(tap.content != 0), style=float(tap.style != 0))
+            for tap in self.taps
+        )
+        return replace(self, taps=taps)
+
+    def with_chainer_normalization(self) -> Network:
+        """Return the network with the constants that Chainer normalises with.
+
+        k = 2, alpha = 1e-4 not divided by the size, beta = 0.75: the defaults of
+        ``local_response_normalization`` in chainer v1.5.0 as in 7.8.1.
+        """
+        nodes = tuple(
+            replace(node, k=2.0, alpha=1e-4 * node.local_size, beta=0.75)
+            if isinstance(node, LRN)
+            else node
+            for node in self.nodes
+        )
+        return replace(self, nodes=nodes)
+
     # -- geometry ---------------------------------------------------------
 
     def shapes(self, height: int, width: int) -> dict[str, Shape]:
         """Shape of every node's output for a picture of that size in pixels."""
-        shapes = {INPUT: Shape(3, height, width)}
+        shapes = {INPUT: Shape(self.channels, height, width)}
         for node in self.nodes:
             shapes[node.name] = node.output_shape([shapes[n] for n in node.inputs])
         return shapes

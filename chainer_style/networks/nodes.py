@@ -103,6 +103,47 @@ class Softmax(Node):
     """Softmax over the channels."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sigmoid(Node):
+    """1 / (1 + exp(-x))."""
+
+
+@dataclass(frozen=True, slots=True)
+class LRN(Node):
+    r"""Local response normalisation across channels, as Caffe defines it.
+
+    :math:`y_c = x_c \, (k + \frac{\alpha}{n} \sum_d x_d^2)^{-\beta}` with
+    :math:`n` = `local_size` and :math:`d` within :math:`(n - 1) / 2` of :math:`c`.
+    Krizhevsky, Sutskever and Hinton 2012, section 3.3, and Chainer do not divide
+    :math:`\alpha` by :math:`n`. The defaults are those of bvlc_alexnet and
+    bvlc_googlenet.
+    """
+
+    local_size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Concat(Node):
+    """The channels of all inputs, one input after the other."""
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        """Shape of the output for the given input shapes.
+
+        Raises
+        ------
+        ValueError
+            If the inputs differ in height or width.
+        """
+        _, height, width = inputs[0]
+        if any(shape[1:] != (height, width) for shape in inputs):
+            found = ", ".join(map(str, inputs))
+            raise ValueError(f"{self.name}: cannot concatenate {found}")
+        return Shape(sum(shape.channels for shape in inputs), height, width)
+
+
 def _extent(length: int, window: Window, rounding: Rounding) -> int:
     """Output length of a sliding window along one axis."""
     span = length + 2 * window.pad - window.kernel
@@ -117,12 +158,17 @@ def _extent(length: int, window: Window, rounding: Rounding) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Conv(Node):
-    """Two-dimensional convolution with a square kernel and a bias."""
+    """Two-dimensional convolution with a square kernel and a bias.
+
+    With `groups`, input and output channels fall into that many equal parts, each
+    output part reading its own input part only.
+    """
 
     channels: int = 0
     kernel: int = 1
     stride: int = 1
     pad: int = 0
+    groups: int = 1
 
     @property
     def window(self) -> Window:
@@ -139,13 +185,14 @@ class Conv(Node):
         )
 
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, tuple[int, ...]]:
-        """Shapes of `W` (out, in, kernel, kernel) and `b` (out,)."""
-        kernel = (self.channels, inputs[0].channels, self.kernel, self.kernel)
+        """Shapes of `W` (out, in / groups, kernel, kernel) and `b` (out,)."""
+        seen = inputs[0].channels // self.groups
+        kernel = (self.channels, seen, self.kernel, self.kernel)
         return {"W": kernel, "b": (self.channels,)}
 
     def flops(self, inputs: Sequence[Shape]) -> int:
         """Operations of the direct convolution."""
-        reach = inputs[0].channels * self.kernel**2
+        reach = inputs[0].channels // self.groups * self.kernel**2
         return 2 * reach * self.output_shape(inputs).size
 
 

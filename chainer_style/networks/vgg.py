@@ -16,6 +16,8 @@ from chainer_style.networks.nodes import (
 
 CHANNELS = (64, 128, 256, 512, 512)
 
+MEAN = (103.939, 116.779, 123.68)
+
 
 def _nodes(depths: tuple[int, ...]) -> tuple[Node, ...]:
     """Nodes of a VGG network with `depths[i]` convolutions in block i + 1."""
@@ -41,10 +43,29 @@ VGG16 = Network(
         Tap("conv3_3", "conv3_3", content=1, style=1),
         Tap("conv4_3", "conv4_3", content=1, style=1),
     ),
-    mean=(103.939, 116.779, 123.68),
+    mean=MEAN,
     input_size=224,
     source=(
         "Simonyan and Zisserman 2014, arXiv 1409.1556, configuration D; taps and "
         "their weights: mattya/chainer-gogh 4aaa123, models.py, class VGG"
+    ),
+)
+
+VGG19 = Network(
+    name="vgg19",
+    title="VGG-19",
+    nodes=_nodes((2, 2, 4, 4, 4)),
+    taps=(
+        Tap("conv1_2", "conv1_2", content=0, style=1),
+        Tap("conv2_2", "conv2_2", content=0, style=1),
+        Tap("conv3_4", "conv3_4", content=1, style=1),
+        Tap("conv4_4", "conv4_4", content=1, style=1),
+    ),
+    mean=MEAN,
+    input_size=224,
+    source=(
+        "Simonyan and Zisserman 2014, arXiv 1409.1556, configuration E; taps and "
+        "their weights as in VGG-16: the last convolution of each of the first four "
+        "blocks"
     ),
 )

@@ -26,6 +26,7 @@ from chainer_style.networks import Network
 from chainer_style.weights.caffe_types import V1_TYPES
 from chainer_style.weights.collection import Weights
 from chainer_style.weights.disk import sha256
+from chainer_style.weights.identify import check
 from chainer_style.weights.wire import Field, Message, Wire, map_file
 
 Array = npt.NDArray[Any]
@@ -182,10 +183,12 @@ def load(path: str | os.PathLike[str], network: Network) -> Weights:
     ------
     UserError
         If the file cannot be read or is damaged, or if it does not hold the
-        network's layers in the network's shapes.
+        network's layers in the network's shapes, or is another network's.
     """
     path = Path(path)
-    read_in_place = Weights(network.name, "trained", read(path).arrays(), path.name)
+    model = read(path)
+    check(model, network, path.name)
+    read_in_place = Weights(network.name, "trained", model.arrays(), path.name)
     needed = read_in_place.for_network(network).arrays
     arrays = {
         layer: {key: np.array(array) for key, array in parameters.items()}

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from chainer_style.errors import UserError
-from chainer_style.networks import NETWORKS, Network
+from chainer_style.networks import Network
 from chainer_style.weights import caffe, keras, registry, store
-from chainer_style.weights.collection import Arrays, Weights, compare, printable
+from chainer_style.weights.collection import Weights
 from chainer_style.weights.disk import existing_file
-
-
-class Layer(Protocol):
-    """What is asked of a model's layer."""
-
-    @property
-    def name(self) -> str:
-        """Its name, as Caffe's file has it."""
-
-    @property
-    def type(self) -> str:
-        """Its type, by Caffe's name."""
-
-
-class Model(Protocol):
-    """What is asked of a model that was read from a file."""
-
-    @property
-    def layers(self) -> Sequence[Layer]:
-        """Its layers."""
-
-    def arrays(self) -> Arrays:
-        """Return its parameters."""
+from chainer_style.weights.identify import recognise
 
 
 def convert(
@@ -99,63 +75,3 @@ def is_hdf5(path: Path) -> bool:
             return file.read(len(store.SIGNATURE)) == store.SIGNATURE
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-
-
-def recognise(model: Model, name: str) -> Network:
-    """Find the network that a model is one of, by names and shapes.
-
-    The part up to the last tap has to be there, and no convolution that the
-    network does not have: VGG-19 begins with layers that all have the names and
-    shapes of VGG-16's.
-
-    Parameters
-    ----------
-    model
-        What was read from the file.
-    name
-        What to call it in the error message.
-
-    Raises
-    ------
-    UserError
-        If it is none of `chainer_style.networks.NETWORKS`; the message says how
-        it differs from the one that comes closest.
-    """
-    network, found = closest(model)
-    if not found:
-        return network
-    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-    raise UserError(
-        f"{name} is none of the networks {', '.join(sorted(NETWORKS))}; "
-        f"{network.title} comes closest, but {'; '.join(found[:3])}{more}"
-    )
-
-
-def closest(model: Model) -> tuple[Network, list[str]]:
-    """Return the network that a model is most like, and how it differs from it."""
-    arrays = model.arrays()
-    convolutions = [
-        layer.name
-        for layer in model.layers
-        if layer.type == "Convolution" and layer.name in arrays
-    ]
-    differences = {
-        network.name: _differences(network, arrays, convolutions)
-        for network in NETWORKS.values()
-    }
-    name = min(differences, key=lambda key: len(differences[key]))
-    return NETWORKS[name], differences[name]
-
-
-def _differences(
-    network: Network, arrays: Arrays, convolutions: list[str]
-) -> list[str]:
-    known = network.parameter_shapes()
-    return [
-        *compare(network.upto_taps().parameter_shapes(), arrays),
-        *(
-            f"it has no layer {printable(name)}"
-            for name in convolutions
-            if name not in known
-        ),
-    ]

@@ -32,6 +32,7 @@ from chainer_style.errors import UserError
 from chainer_style.networks import Network
 from chainer_style.weights.collection import Weights
 from chainer_style.weights.disk import existing_file, sha256
+from chainer_style.weights.identify import check
 
 Array = npt.NDArray[np.float32]
 
@@ -99,14 +100,13 @@ def load(path: str | os.PathLike[str], network: Network) -> Weights:
     ------
     UserError
         If the file cannot be read, or does not hold the network's layers in the
-        network's shapes.
+        network's shapes, or is another network's.
     """
     path = Path(path)
-    weights = Weights(network.name, "trained", read(path).arrays(), path.name)
-    needed = weights.for_network(network)
-    return Weights(
-        network.name, "trained", needed.arrays, path.name, sha256=sha256(path)
-    )
+    model = read(path)
+    check(model, network, path.name)
+    weights = Weights(network.name, "trained", model.arrays(), path.name, sha256(path))
+    return weights.for_network(network)
 
 
 def _layers(file: h5py.File, path: Path) -> Iterator[tuple[str, dict[str, Array]]]:

@@ -51,7 +51,7 @@ class Original:
     name
         The file's name.
     size
-        Its bytes; exact, unless `is_size_exact` is false.
+        Its bytes; roughly, or at most, where `is_size_exact` is false.
     checksums
         Pairs of algorithm and hexadecimal digest. Empty where none is published
         that could be trusted.
@@ -292,7 +292,9 @@ ORIGINALS: tuple[Original, ...] = (
                 "a942bd80db6f46db7277c493f84b8a2f0a421f64bec12107dda112f73f26fdb1",
             ),
         ),
-        source="a user's checksum and size in rezoo/illustration2vec, issue 10",
+        source=(
+            'checksum of a user and "up to 900 MB": rezoo/illustration2vec, issue 10'
+        ),
         licence="MIT",
         licence_source="rezoo/illustration2vec 00dd6d1, README.md",
         mirrors=(
@@ -307,9 +309,16 @@ ORIGINALS: tuple[Original, ...] = (
 """Every file; of one network, in the order in which to prefer them."""
 
 
-def names() -> tuple[str, ...]:
-    """Return the networks that have published weights, in the registry's order."""
-    return tuple(dict.fromkeys(original.network for original in ORIGINALS))
+def names(layout: Layout | None = None) -> tuple[str, ...]:
+    """Return the networks that have published weights, in the registry's order.
+
+    Parameters
+    ----------
+    layout
+        Only those that it wrote a file of.
+    """
+    fitting = (o.network for o in ORIGINALS if layout in (None, o.layout))
+    return tuple(dict.fromkeys(fitting))
 
 
 def find(name: str, layout: Layout | None = None) -> tuple[Original, ...]:

@@ -72,7 +72,11 @@ def learn(
         random = random_for(seed, node.name)
         if isinstance(node, Linear):
             return random.normal(size=shape).astype(np.float32)
-        return _learned(_patches(node, inputs, random), shape, random)
+        patches = _patches(node, inputs, random)
+        part = (shape[0] // node.groups, *shape[1:])
+        # Each group learns from the channels that it sees.
+        groups = np.split(patches, node.groups, axis=1)
+        return np.concatenate([_learned(group, part, random) for group in groups])
 
     arrays = layerwise.build(network, pictures, filters, watch)
     digest = hashlib.sha256()

@@ -14,8 +14,8 @@ import numpy as np
 from chainer_style import networks
 from chainer_style.weights import caffe, store
 from chainer_style.weights.collection import LABELS, Array, Weights, printable
-from chainer_style.weights.convert import closest
 from chainer_style.weights.disk import existing_file, sha256
+from chainer_style.weights.identify import closest
 
 KINDS = {4: "Convolution", 2: "InnerProduct"}
 """Axes of the filters -> Caffe's name of the layer's type."""

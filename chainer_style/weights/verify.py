@@ -10,9 +10,9 @@ from chainer_style.errors import UserError
 from chainer_style.networks import NETWORKS, Network
 from chainer_style.weights import caffe, pins, registry, store
 from chainer_style.weights.collection import compare, count
-from chainer_style.weights.convert import recognise
 from chainer_style.weights.disk import digest, existing_file, sha256
 from chainer_style.weights.folder import shown, store_of
+from chainer_style.weights.identify import recognise
 from chainer_style.weights.registry import Original
 
 

@@ -104,7 +104,7 @@ def test_start_from_a_picture_and_from_an_array(call, base, pictures, tmp_path):
     [
         (["-i", "missing.png"], "no such picture: missing.png"),
         (["-s", "text.png"], "text.png is not a picture"),
-        (["-m", "resnet"], "unknown model 'resnet'; choose one of: nin, vgg, vgg16"),
+        (["-m", "resnet"], "unknown model 'resnet'; choose one of: alexnet, googlenet"),
         (["-w", "0"], "width must be 1 or more, not 0"),
         (["-m", "nin", "-w", "60"], "NIN needs a picture of at least 67 pixels"),
         (["--iter", "0"], "iterations must be 1 or more"),
@@ -144,6 +144,13 @@ def test_weights_of_another_network(call, base, tmp_path, weights_of):
     assert "NIN" in result.output
     assert "VGG-16" in result.output
 
+    model = caffe_files.model_of(weights_of("nin").arrays)
+    (tmp_path / "nin.caffemodel").write_bytes(model)
+    result = call(*base, "--weights", "nin.caffemodel")
+    assert result.exit_code == 2
+    (line,) = result.output.splitlines()
+    assert line.startswith("Error: nin.caffemodel is NIN, not VGG-16: layer conv1_1 is")
+
 
 def test_a_run_gone_astray_leaves_its_numbers_but_no_picture(call, base, tmp_path):
     from chainer_style.weights import store
@@ -172,7 +179,7 @@ def test_convert(call, tmp_path, weights_of):
 
     result = call("convert", "nin.caffemodel", "-m", "vgg", "-o", "other.h5")
     assert result.exit_code == 2
-    assert "conv1_1 is missing" in result.output
+    assert "nin.caffemodel is NIN, not VGG-16: layer conv1_1 is" in result.output
     assert not (tmp_path / "other.h5").exists()
 
 

@@ -148,6 +148,19 @@ def test_all(call, small, home) -> None:
     assert (home / "small.h5").is_file()
 
 
+def test_one_dead_address_does_not_stop_the_others(
+    call, small, home, monkeypatch
+) -> None:
+    away = published.original(
+        b"", small.url + "/away", network="nin", name="nin_imagenet.caffemodel"
+    )
+    monkeypatch.setattr(registry, "ORIGINALS", (away, *registry.ORIGINALS))
+    result = call("weights", "fetch", "--all")
+    assert result.exit_code == 2
+    assert "cannot fetch nin: 127.0.0.1: it answers 404" in result.output
+    assert (home / "small.h5").is_file()
+
+
 # -- weights by name ------------------------------------------------------
 
 

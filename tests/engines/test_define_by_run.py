@@ -12,7 +12,7 @@ from chainer_style.engines.base import Device, Problem
 from chainer_style.engines.define_by_run import ChainerEngine, _clip_by_pixel
 from chainer_style.errors import UserError
 
-SIZES = {"vgg16": 21, "nin": 69}
+SIZES = {"vgg16": 21, "nin": 69, "googlenet": 45, "alexnet": 51}
 
 
 def make_problem(name, weights, size=None, protocol="2016", **options):
@@ -36,6 +36,7 @@ def expected(problem):
         problem.weights.arrays,
         *(a[0].astype(float) for a in (problem.start, problem.content, problem.style)),
         lam=problem.protocol.content_weight,
+        modern=problem.protocol.name == "modern",
     )
 
 
@@ -43,7 +44,7 @@ def relative_error(found, true):
     return np.linalg.norm(found - true) / np.linalg.norm(true)
 
 
-@pytest.mark.parametrize("name", ["vgg16", "nin"])
+@pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize(("precision", "bound"), [("float64", 1e-6), ("float32", 1e-5)])
 def test_losses_of_2016_equal_plain_numpy(name, precision, bound, weights_of):
     problem = make_problem(name, weights_of(name))
@@ -58,7 +59,7 @@ def test_losses_of_2016_equal_plain_numpy(name, precision, bound, weights_of):
     assert relative_error(found[0], gradient) < bound
 
 
-@pytest.mark.parametrize("name", ["vgg16", "nin"])
+@pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize("protocol", ["2016", "modern"])
 def test_gradient_passes_finite_differences(name, protocol, weights_of, random):
     problem = make_problem(name, weights_of(name), protocol=protocol)
@@ -173,31 +174,34 @@ def test_modern_losses_do_not_depend_on_the_scale_of_the_weights(weights_of):
     np.testing.assert_allclose(one, two, rtol=1e-5)
 
 
-def test_modern_losses_in_numpy(weights_of):
+@pytest.mark.parametrize("name", SIZES)
+def test_modern_losses_equal_plain_numpy(name, weights_of):
     """Relative terms, features behind the ReLU, total variation."""
     problem = make_problem(
-        "vgg16",
-        weights_of("vgg16"),
+        name,
+        weights_of(name),
         protocol="modern",
         content_weight=0.1,
         tv_weight=1e-3,
     )
+    content, style, gradient = expected(problem)
     engine = ChainerEngine(problem, Device(), "float64")
-    losses, _ = engine.evaluate(problem.start)
-    arrays = problem.weights.arrays
-    x, c, s = (
-        [np.maximum(y, 0) for y in reference.features(reference.VGG16, arrays, a[0])]
-        for a in (problem.start, problem.content, problem.style)
-    )
-    for i in range(4):
-        a = reference.gram(s[i])
-        style = np.sum((reference.gram(x[i]) - a) ** 2) / np.sum(a**2) / 4
-        np.testing.assert_allclose(losses.style[i], style, rtol=1e-6)
-        content = 0.1 * np.sum((x[i] - c[i]) ** 2) / np.sum(c[i] ** 2)
-        np.testing.assert_allclose(losses.content[i], content * (i >= 2), rtol=1e-6)
-    image = problem.start.astype(float)
-    variation = sum(np.mean(np.diff(image, axis=axis) ** 2) for axis in (2, 3))
-    np.testing.assert_allclose(losses.variation, 1e-3 * variation, rtol=1e-6)
+    losses, found = engine.evaluate(problem.start)
+    np.testing.assert_allclose(losses.content, content, rtol=1e-6)
+    np.testing.assert_allclose(losses.style, style, rtol=1e-6)
+    image = problem.start[0].astype(float)
+    variation = 0.0
+    for axis in (1, 2):
+        d = np.diff(image, axis=axis)
+        variation += 1e-3 * np.mean(d**2)
+        before, behind = (
+            [(0, 0) if i != axis else end for i in range(3)] for end in ((1, 0), (0, 1))
+        )
+        gradient += 2e-3 / d.size * (np.pad(d, before) - np.pad(d, behind))
+    np.testing.assert_allclose(losses.variation, variation, rtol=1e-6)
+    total = sum(content) + sum(style) + variation
+    np.testing.assert_allclose(losses.total, total, rtol=1e-6)
+    assert relative_error(found[0], gradient) < 1e-6
 
 
 def test_the_learning_rate_falls_to_its_final_share(weights_of):
@@ -234,7 +238,7 @@ def test_a_missing_cuda_device_is_named(weights_of):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", ["vgg16", "nin"])
+@pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize("cudnn", [False, True])
 def test_gpu_equals_the_cpu(name, cudnn, weights_of):
     problem = make_problem(name, weights_of(name))

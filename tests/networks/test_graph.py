@@ -1,108 +1,23 @@
 from __future__ import annotations
 
-import itertools
-import math
-
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from chainer_style import networks
 from chainer_style.errors import UserError
-from chainer_style.networks import NIN, VGG16, Network, Shape, Tap
-from chainer_style.networks.nodes import Conv, Pool, ReLU, sequential
-
-# Channels × height × width at each tap, worked out by hand:
-# VGG halves after every block, rounding down.
-# NIN: conv1 (n - 11) // 4 + 1, then each pool (n - 3) // 2 + 1.
-SHAPES = {
-    ("vgg16", 64, 64): [(64, 64, 64), (128, 32, 32), (256, 16, 16), (512, 8, 8)],
-    ("vgg16", 128, 128): [(64, 128, 128), (128, 64, 64), (256, 32, 32), (512, 16, 16)],
-    ("vgg16", 256, 256): [
-        (64, 256, 256),
-        (128, 128, 128),
-        (256, 64, 64),
-        (512, 32, 32),
-    ],
-    ("vgg16", 512, 512): [
-        (64, 512, 512),
-        (128, 256, 256),
-        (256, 128, 128),
-        (512, 64, 64),
-    ],
-    ("vgg16", 101, 77): [(64, 101, 77), (128, 50, 38), (256, 25, 19), (512, 12, 9)],
-    ("vgg16", 8, 9): [(64, 8, 9), (128, 4, 4), (256, 2, 2), (512, 1, 1)],
-    ("nin", 67, 67): [(96, 15, 15), (256, 7, 7), (384, 3, 3), (1024, 1, 1)],
-    ("nin", 128, 128): [(96, 30, 30), (256, 14, 14), (384, 6, 6), (1024, 2, 2)],
-    ("nin", 256, 256): [(96, 62, 62), (256, 30, 30), (384, 14, 14), (1024, 6, 6)],
-    ("nin", 512, 512): [(96, 126, 126), (256, 62, 62), (384, 30, 30), (1024, 14, 14)],
-    ("nin", 201, 99): [(96, 48, 23), (256, 23, 11), (384, 11, 5), (1024, 5, 2)],
-}
+from chainer_style.networks import (
+    ALEXNET,
+    GOOGLENET,
+    ILLUST2VEC,
+    NIN,
+    VGG16,
+    Network,
+    Tap,
+)
+from chainer_style.networks.nodes import Conv, ReLU, sequential
 
 
 def as_2016(network: Network) -> Network:
     return network.with_pooling("average", "floor").upto_taps()
-
-
-@pytest.mark.parametrize(("name", "height", "width"), SHAPES)
-def test_tap_shapes(name, height, width):
-    network = as_2016(networks.get(name))
-    shapes = network.shapes(height, width)
-    found = [shapes[tap.node] for tap in network.taps]
-    assert found == SHAPES[name, height, width]
-
-
-def test_nin_at_64_pixels_is_refused_naming_the_minimum():
-    network = as_2016(NIN)
-    assert network.minimum_size() == 67
-    network.check_size(67, 67)
-    with pytest.raises(
-        UserError, match=r"NIN needs .* at least 67 pixels .* not 64×80"
-    ):
-        network.check_size(80, 64)
-
-
-def test_vgg_accepts_eight_pixels():
-    assert as_2016(VGG16).minimum_size() == 8
-
-
-@pytest.mark.parametrize(
-    ("network", "parameters"), [(VGG16, 138_357_544), (NIN, 7_595_176)]
-)
-def test_number_of_parameters_is_the_published_one(network, parameters):
-    shapes = itertools.chain.from_iterable(
-        layer.values() for layer in network.parameter_shapes().values()
-    )
-    assert sum(map(math.prod, shapes)) == parameters
-
-
-def test_whole_networks_end_in_a_thousand_classes():
-    for network in (VGG16, NIN):
-        shapes = network.shapes(network.input_size, network.input_size)
-        assert shapes["prob"] == (1000, 1, 1)
-    assert VGG16.shapes(224, 224)["pool5"] == (512, 7, 7)
-    assert NIN.shapes(224, 224)["cccp8-1024"] == (1000, 6, 6)  # Caffe's ceil mode
-
-
-def test_vgg_arithmetic_is_the_known_one():
-    # 4.56, 18.2, 72.9 and 292 GFLOP for forward and backward together.
-    gflop = [2e-9 * as_2016(VGG16).flops(n, n) for n in (64, 128, 256, 512)]
-    np.testing.assert_allclose(gflop, [4.56, 18.2, 72.9, 292], rtol=0.003)
-
-
-@pytest.mark.parametrize(
-    ("network", "node", "size", "stride"),
-    [
-        (VGG16, "conv1_2", 5, 1),
-        (VGG16, "conv4_3", 92, 8),
-        (NIN, "conv1", 11, 4),
-        (NIN, "conv4-1024", 195, 32),
-    ],
-)
-def test_receptive_field(network, node, size, stride):
-    field = network.receptive_field(node)
-    assert (field.size, field.stride) == (size, stride)
 
 
 def test_upto_keeps_only_what_is_needed():
@@ -118,9 +33,45 @@ def test_taps_move_behind_the_relu():
     assert NIN.with_taps_after_relu().taps == NIN.taps
 
 
+def test_taps_of_modules_move_behind_their_relu():
+    moved = GOOGLENET.with_taps_after_relu().upto_taps()
+    assert moved.taps[0].node == "conv1/relu_7x7"
+    assert moved.taps[-1].node == moved.nodes[-1].name == "inception_4b/relu_output"
+    # Nothing rectifies the tags.
+    assert ILLUST2VEC.with_taps_after_relu().taps[-1].node == "conv6_4"
+
+
+def test_equal_taps_keep_what_counts():
+    taps = GOOGLENET.with_equal_taps().taps
+    assert [tap.content for tap in taps] == [0, 0, 0, 0, 1, 1]
+    assert [tap.style for tap in taps] == [1] * 6
+    assert VGG16.with_equal_taps() == VGG16
+
+
+def test_chainers_constants_of_normalization():
+    changed = ALEXNET.with_chainer_normalization()
+    norm = changed["norm1"]
+    assert (norm.k, norm.alpha / norm.local_size, norm.beta) == (2, 1e-4, 0.75)
+    assert VGG16.with_chainer_normalization() == VGG16
+
+
+def test_pooling_of_branches_keeps_their_extent():
+    for rounding in ("floor", "ceil"):
+        pooled = GOOGLENET.with_pooling("average", rounding)
+        for size in (101, 128):
+            shapes = pooled.shapes(size, size)
+            assert (
+                shapes["inception_3a/pool"][1:]
+                == shapes["inception_3a/relu_3x3_reduce"][1:]
+            )
+
+
 def test_names():
+    assert networks.get("i2v") is networks.get("illust2vec") is ILLUST2VEC
     assert networks.get("vgg") is networks.get("VGG16") is VGG16
-    with pytest.raises(UserError, match=r"unknown model 'resnet'.*nin, vgg, vgg16"):
+    with pytest.raises(
+        UserError, match=r"unknown model 'resnet'.*i2v.*nin, vgg, vgg16"
+    ):
         networks.get("resnet")
 
 
@@ -142,32 +93,3 @@ def test_a_tap_of_nothing_is_refused():
         Network(
             "n", "N", sequential(ReLU("a")), (Tap("b", "b", 1, 1),), (0, 0, 0), 8, ""
         )
-
-
-@given(
-    length=st.integers(1, 40),
-    kernel=st.integers(1, 5),
-    stride=st.integers(1, 4),
-    pad=st.integers(0, 2),
-    rounding=st.sampled_from(["floor", "ceil"]),
-)
-def test_pooling_extent_counts_windows(length, kernel, stride, pad, rounding):
-    """Count the windows one by one, as Caffe and Chainer define them."""
-    if pad >= kernel:
-        return
-    starts = range(-pad, length + pad, stride)
-    if rounding == "floor":
-        count = sum(start + kernel <= length + pad for start in starts)
-    else:
-        # A window is needed while the one before does not reach the end ...
-        count, start = 1, -pad
-        while start + kernel < length + pad:
-            start += stride
-            count += 1
-        # ... and, with padding, not where it starts beyond the picture.
-        if pad and start >= length:
-            count -= 1
-        if length + 2 * pad < kernel and stride <= kernel - length - 2 * pad:
-            return  # Caffe's own formula gives no window here; nobody pools so.
-    node = Pool("p", ("data",), kernel, stride, pad, rounding=rounding)
-    assert node.output_shape([Shape(1, length, length)]).height == count

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import published
 import pytest
 
 from chainer_style.errors import UserError
-from chainer_style.networks import NETWORKS, VGG16
+from chainer_style.networks import NETWORKS, VGG16, Tap
+from chainer_style.networks.nodes import Conv, sequential
 from chainer_style.weights import keras, store
-from chainer_style.weights.convert import convert, default_target, recognise
+from chainer_style.weights.convert import convert, default_target
+from chainer_style.weights.identify import recognise
 
 PART = published.NETWORK.upto_taps()
 
@@ -97,6 +100,43 @@ def test_the_fully_connected_layers_are_not_there(path: Path) -> None:
     with pytest.raises(UserError, match="layer fc is missing"):
         convert(path, path.with_name("w.h5"), published.NETWORK, whole=True)
     assert not path.with_name("w.h5").exists()
+
+
+def test_vgg19_is_not_taken_for_vgg16(
+    tmp_path: Path, monkeypatch, random_arrays
+) -> None:
+    """It has every layer of VGG-16, and more in between."""
+    deeper = dataclasses.replace(
+        published.NETWORK,
+        name="deeper",
+        title="Deeper",
+        nodes=sequential(
+            *(
+                Conv(f"conv{block}_{i}", channels=6, kernel=3, pad=1)
+                for block in (1, 2)
+                for i in (1, 2)
+            ),
+        ),
+        taps=(Tap("conv2_2", "conv2_2", content=1, style=1),),
+    )
+    shallow = dataclasses.replace(
+        deeper,
+        name="shallow",
+        title="Shallow",
+        nodes=sequential(
+            *(
+                Conv(name, channels=6, kernel=3, pad=1)
+                for name in ("conv1_1", "conv1_2", "conv2_2")
+            )
+        ),
+    )
+    for network in (deeper, shallow):
+        monkeypatch.setitem(NETWORKS, network.name, network)
+    path = tmp_path / "w.h5"
+    published.write_keras(path, random_arrays(deeper))
+    assert recognise(keras.read(path), "w") is deeper
+    with pytest.raises(UserError, match=r"w\.h5 is Deeper, not Shallow"):
+        keras.load(path, shallow.upto_taps())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from chainer_style import networks
 from chainer_style.weights import layerwise, natural, seeded
 
 
-@pytest.mark.parametrize("name", ["vgg16", "nin"])
+@pytest.mark.parametrize("name", reference.LAYERS)
 def test_the_signal_neither_dies_nor_explodes(name, weights_of):
     """On pictures it has not seen, every tap keeps its scale."""
     random = np.random.RandomState(99)
@@ -39,13 +39,14 @@ def test_a_part_has_the_weights_of_the_whole():
         )
 
 
-def test_shapes_and_label(weights_of):
-    weights = weights_of("nin")
+@pytest.mark.parametrize("name", reference.LAYERS)
+def test_shapes_and_label(name, weights_of):
+    weights = weights_of(name)
     found = {
         layer: {key: array.shape for key, array in arrays.items()}
         for layer, arrays in weights.arrays.items()
     }
-    assert found == networks.NIN.upto_taps().parameter_shapes()
+    assert found == networks.get(name).upto_taps().parameter_shapes()
     assert weights.label == "seeded (untrained) weights"
     assert weights.as_record()["seed"] == 0
     assert all(

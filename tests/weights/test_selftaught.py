@@ -6,6 +6,7 @@ import reference
 
 from chainer_style import networks, weights
 from chainer_style.errors import UserError
+from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv
 from chainer_style.weights import layerwise, natural, selftaught
 
@@ -24,7 +25,14 @@ def part(name, node):
 
 
 @pytest.mark.parametrize(
-    ("name", "node"), [("vgg16", "relu3_1"), ("nin", "relu5"), ("vgg16", "conv1_1")]
+    ("name", "node"),
+    [
+        ("vgg16", "relu3_1"),
+        ("nin", "relu5"),
+        ("vgg16", "conv1_1"),
+        ("alexnet", "conv2"),
+        ("googlenet", "inception_3a/output"),
+    ],
 )
 def test_every_layer_is_learned_and_normalised(name, node, two_pictures):
     network = part(name, node)
@@ -35,7 +43,7 @@ def test_every_layer_is_learned_and_normalised(name, node, two_pictures):
     }
     assert found == network.parameter_shapes()
     first = next(iter(learned.arrays))
-    stride, pad = {"vgg16": (1, 1), "nin": (4, 0)}[name]
+    stride, pad = {"vgg16": (1, 1), "googlenet": (2, 3)}.get(name, (4, 0))
     W, b = reference.parameters(learned.arrays, first)
     responses = np.concatenate(
         [
@@ -57,6 +65,19 @@ def test_same_pictures_and_seed_same_weights(two_pictures):
     assert one.label == "self-taught weights (no labels, learned from these pictures)"
     turned = selftaught.learn(network, two_pictures[::-1], 3)
     assert turned.sha256 != one.sha256
+
+
+def test_a_group_learns_from_its_channels_alone(two_pictures):
+    """What another group sees may change; its filters stay as they are."""
+    nodes = (Conv("c", (INPUT,), channels=6, kernel=5, groups=3),)
+    network = Network("n", "N", nodes, (), (0, 0, 0), 96, "test")
+    picture, other = two_pictures[0], two_pictures[0].copy()
+    other[:, 2] = picture[:, 2, ::-1]
+    one, two = (selftaught.learn(network, [x], 3).arrays["c"] for x in (picture, other))
+    assert one["W"].shape == (6, 1, 5, 5)
+    for key in "Wb":
+        np.testing.assert_array_equal(one[key][:4], two[key][:4])
+        assert (one[key][4:] != two[key][4:]).any()
 
 
 @pytest.mark.parametrize(
