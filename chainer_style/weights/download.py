@@ -161,7 +161,8 @@ def download(
     Returns
     -------
     bool
-        Whether some of the bytes were there before.
+        Whether some of the bytes may belong to another file: they lay here before,
+        or the server gave nothing to tell files apart by.
 
     Raises
     ------
@@ -179,7 +180,7 @@ def download(
 
 @dataclass
 class _Download:
-    """The arguments of `download`, and whether there were bytes before."""
+    """The arguments of `download`, and what it returns."""
 
     session: requests.Session
     url: str
@@ -188,9 +189,10 @@ class _Download:
     is_checked: bool
     patience: Patience
     progress: Progress
-    resumed: bool = False
+    glued: bool = False
 
     def run(self) -> bool:
+        self.glued = self.part.size > 0
         failures, gained = 0, 0
         while True:
             before = self.part.size
@@ -205,17 +207,17 @@ class _Download:
                     raise Unavailable(str(error)) from None
                 time.sleep(self.patience.pause * 2 ** (failures - 1))
             else:
-                return self.resumed
+                return self.glued
 
     def _attempt(self) -> None:
         part, note = self.part, self.part.note
         if part.size and part.size == (self.size or note.get("total")):
-            self.resumed = True
             return
+        headers = self._resume(note)
         try:
             with self.session.get(
                 self.url,
-                headers=self._resume(note),
+                headers=headers,
                 stream=True,
                 timeout=(self.patience.connect, self.patience.read),
             ) as response:
@@ -224,7 +226,9 @@ class _Download:
                 if response.status_code == requests.codes.ok:
                     validator = _validator(response)
                     part.begin(url=self.url, validator=validator, total=total)
-                self.resumed |= part.size > 0
+                    self.glued = False
+                elif "If-Range" not in headers:
+                    self.glued |= part.size > 0
                 _receive(response, part, total, self.progress)
         except requests.RequestException as error:
             raise _reason(error, self.patience) from None

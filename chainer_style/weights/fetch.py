@@ -273,7 +273,7 @@ class _Fetch:
     def _from(self, mirror: Mirror, part: Part) -> None:
         original = self._original
         while True:
-            resumed = download(
+            glued = download(
                 mirror.url,
                 part,
                 size=original.size if original.is_size_exact else None,
@@ -293,7 +293,7 @@ class _Fetch:
             part.discard()
             if verdict.is_changed:
                 raise self._changed(verdict)
-            if not resumed:
+            if not glued:
                 raise Unavailable(f"its file {verdict.text}")
             self._watch.say(f"{original.name} {verdict.text}; starting over")
 

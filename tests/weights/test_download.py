@@ -65,13 +65,13 @@ def begun(part: Part, url: str, content: bytes = CONTENT[:HALF], **note) -> None
 def test_a_whole_file(server, part, size, length) -> None:
     server.items["/f"] = Item(CONTENT[:length])
     seen = []
-    resumed = get(
+    glued = get(
         server,
         part,
         size=length if size else None,
         progress=lambda *state: seen.append(state),
     )
-    assert not resumed
+    assert not glued
     assert content_of(part) == CONTENT[:length]
     assert seen[0] == (0, length)
     assert seen[-1] == (length, length)
@@ -103,7 +103,7 @@ def test_redirects_are_followed(server, part) -> None:
 
 def test_a_broken_line_is_resumed_within_one_call(server, part) -> None:
     server.items["/f"] = Item(CONTENT, cut=[10 * CHUNK, 30 * CHUNK])
-    assert get(server, part)
+    assert not get(server, part)
     assert content_of(part) == CONTENT
     assert asked(server, "Range") == [
         None,
@@ -111,6 +111,12 @@ def test_a_broken_line_is_resumed_within_one_call(server, part) -> None:
         f"bytes={30 * CHUNK}-",
     ]
     assert asked(server, "If-Range") == [None, '"1"', '"1"']
+
+
+def test_without_validator_what_was_resumed_may_be_glued(server, part) -> None:
+    server.items["/f"] = Item(CONTENT, tag="", cut=[10 * CHUNK])
+    assert get(server, part)
+    assert content_of(part) == CONTENT
 
 
 def test_an_earlier_download_is_resumed(server, part) -> None:
