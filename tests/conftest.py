@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -19,13 +18,15 @@ from PIL import Image
 from chainer_style import protocols, transfer
 from chainer_style.weights import Weights, folder, seeded
 
-# Whatever trained weights lie on this machine, no test finds them.
-MODELS = tempfile.TemporaryDirectory()
-os.environ[folder.VARIABLE] = MODELS.name
-
 # Examples are few and small; how long one takes is no matter of correctness.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_trained_weights(tmp_path_factory):
+    """Whatever trained weights lie on this machine, no test finds them."""
+    os.environ[folder.VARIABLE] = str(tmp_path_factory.mktemp("models"))
 
 
 @functools.cache

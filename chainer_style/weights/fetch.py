@@ -142,10 +142,16 @@ def _alone(home: Path, network: str, watch: Watch) -> Iterator[None]:
     """Keep other processes from fetching the same."""
     lock = filelock.FileLock(home / f".{network}.lock")
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        watch.say(f"another process is fetching {network}; waiting for it")
-        lock.acquire()
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            watch.say(f"another process is fetching {network}; waiting for it")
+            lock.acquire()
+    except (OSError, NotImplementedError) as error:  # no locks on this file system
+        raise UserError(
+            f"cannot lock {lock.lock_file}: {error}; set {folder.VARIABLE} to a folder "
+            "on another disk"
+        ) from None
     try:
         yield
     finally:
@@ -237,10 +243,12 @@ class _Fetch:
         free = shutil.disk_usage(self._home).free
         about = "" if original.is_size_exact else "about "
         begun = f", {_size(there)} of it here" if there else ""
+        kept = converted
+        if self._wish.keep or not converted:
+            kept += original.size
         self._watch.say(
             f"{original.name}: {about}{_size(original.size)} to download{begun}, "
-            f"{_size(converted) if converted else _size(original.size)} to keep; "
-            f"licence: {original.licence}"
+            f"{_size(kept)} to keep; licence: {original.licence}"
         )
         if free < left + converted:
             raise UserError(

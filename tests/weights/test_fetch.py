@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import math
 import shutil
@@ -7,6 +8,7 @@ import threading
 from collections import namedtuple
 from pathlib import Path
 
+import filelock
 import numpy as np
 import published
 import pytest
@@ -137,8 +139,9 @@ def test_fetch_checks_converts_and_drops(one, get, home, notes) -> None:
     assert "was dropped (--keep keeps it)" in said
 
 
-def test_keep(one, get, home) -> None:
+def test_keep(one, get, home, notes) -> None:
     get(keep=True)
+    assert f"{(len(CAFFE) + STORE) / 1e6:.1f} MB to keep" in notes.lines[0]
     assert files(home) == ["small.h5", NAME]
     assert (home / NAME).read_bytes() == CAFFE
 
@@ -372,6 +375,15 @@ def test_two_at_once_fetch_it_once(one, tmp_path, home) -> None:
     assert found == [home / "small.h5"] * 2
     assert len(one.log) == 1
     assert watches[1].lines[-1].endswith("is there already")
+
+
+def test_a_file_system_without_locks(one, get, monkeypatch) -> None:
+    def refuse(self, **_) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    with pytest.raises(UserError, match=r"cannot lock .*No locks available"):
+        get()
 
 
 def test_no_place_to_write(one, tmp_path: Path) -> None:
