@@ -35,6 +35,9 @@ ENOUGH = 1 << 20
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 """Statuses that may be different in a moment."""
 
+UNREACHABLE = "it cannot be reached"
+"""What is said of an address to which there is no way."""
+
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are there, and all of them if that is known."""
 
@@ -329,7 +332,7 @@ def _reason(
                 return _Broken(f"it sends nothing for {patience.read:g} s")
             if isinstance(cause, urllib3.exceptions.ProtocolError):
                 return _Broken("it broke off before the end")
-            return _Unreachable("it cannot be reached")
+            return _Unreachable(UNREACHABLE)
         case requests.exceptions.TooManyRedirects():
             return Unavailable("it sends from address to address without end")
     return Unavailable("it is not an address of the web")

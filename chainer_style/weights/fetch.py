@@ -18,7 +18,13 @@ from chainer_style.weights import folder, pins, registry, store, verify
 from chainer_style.weights.collection import count
 from chainer_style.weights.convert import convert
 from chainer_style.weights.disk import sha256
-from chainer_style.weights.download import Part, Patience, Unavailable, download
+from chainer_style.weights.download import (
+    UNREACHABLE,
+    Part,
+    Patience,
+    Unavailable,
+    download,
+)
 from chainer_style.weights.folder import shown
 from chainer_style.weights.registry import Layout, Mirror, Original
 
@@ -65,6 +71,14 @@ class Wish:
     patience: Patience = field(default_factory=Patience)
 
 
+class _NoAddress(Exception):  # noqa: N818 - another file may have one
+    """No address gives a file; holds every host with its reason."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+
 def fetch(
     name: str,
     wish: Wish = Wish(),
@@ -104,19 +118,32 @@ def fetch(
     with _alone(home, originals[0].network, watch):
         if there := _present(originals, wish, home, watch):
             return there
-        problems: list[str] = []
+        problems: list[tuple[str, str]] = []
         for original in originals:
             try:
                 return _Fetch(original, wish, home, watch).run()
-            except Unavailable as error:
-                problems.append(str(error))
+            except _NoAddress as error:
+                problems += error.problems
             finally:
                 watch.pause()
+    raise _refusal(originals, problems, home)
+
+
+def _refusal(
+    originals: Sequence[Original], problems: Sequence[tuple[str, str]], home: Path
+) -> UserError:
+    """Return what to say where no address gives a file."""
+    if {reason for _, reason in problems} == {UNREACHABLE}:
+        hosts = ", ".join(dict.fromkeys(host for host, _ in problems))
+        why = f"none of these can be reached: {hosts}; is this machine online"
+        why += ", and HTTPS_PROXY set if there is a proxy?"
+    else:
+        why = "; ".join(f"{host}: {reason}" for host, reason in problems)
+        why += "; try again later"
     by_hand = " or ".join(original.name for original in originals)
-    raise UserError(
-        f"cannot fetch {originals[0].network}: {'; '.join(problems)}; try again later, "
-        f"name another address with --from, or put {by_hand} into {shown(home)} "
-        "yourself and repeat this command"
+    return UserError(
+        f"cannot fetch {originals[0].network}: {why}; or name another address with "
+        f"--from, or put {by_hand} into {shown(home)} yourself and repeat this command"
     )
 
 
@@ -262,21 +289,21 @@ class _Fetch:
 
         Raises
         ------
-        Unavailable
+        _NoAddress
             If none does.
         """
         part, problems = Part(self._path), []
         for mirror in self._original.mirrors:
-            host = urlsplit(mirror.url).hostname
+            host = urlsplit(mirror.url).hostname or mirror.url
             try:
                 self._from(mirror, part)
             except Unavailable as error:
                 self._watch.pause()
                 self._watch.say(f"{host}: {error}")
-                problems.append(f"{host}: {error}")
+                problems.append((host, str(error)))
             else:
                 return
-        raise Unavailable("; ".join(problems))
+        raise _NoAddress(problems)
 
     def _from(self, mirror: Mirror, part: Part) -> None:
         original = self._original

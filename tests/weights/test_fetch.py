@@ -301,6 +301,16 @@ def test_where_nothing_helps(server, publish, get, home) -> None:
     assert files(home) == []
 
 
+def test_without_a_network_the_reason_is_told_once(publish, get, home) -> None:
+    urls = [f"http://{host}.invalid/f" for host in ("one", "two", "two")]
+    publish(published.original(CAFFE, *urls))
+    with pytest.raises(UserError) as caught:
+        get()
+    assert str(caught.value).startswith(
+        "cannot fetch small: none of these can be reached: one.invalid, two.invalid; is"
+    )
+
+
 # -- an address of one's own ----------------------------------------------
 
 
