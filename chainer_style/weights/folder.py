@@ -111,12 +111,9 @@ def state(original: Original, home: Path) -> State:
             return State("damaged", store_path.stat().st_size)
         if source == original.name:
             return State("converted", store_path.stat().st_size)
-    path = home / original.name
-    for kind, found in (("original", path), ("partial", _part(path))):
-        if found.is_file():
-            return State(kind, found.stat().st_size)  # type: ignore[arg-type]
+    path, part = home / original.name, home / (original.name + PART)
+    if path.is_file():
+        return State("original", path.stat().st_size)
+    if part.is_file():
+        return State("partial", part.stat().st_size)
     return State("absent")
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(path.name + PART)
