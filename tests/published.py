@@ -12,6 +12,8 @@ import numpy as np
 
 from chainer_style.networks import Network, Tap
 from chainer_style.networks.nodes import Conv, Linear, ReLU, sequential
+from chainer_style.weights import store
+from chainer_style.weights.fetch import Watch
 from chainer_style.weights.registry import Mirror, Original
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
@@ -100,3 +102,31 @@ def write_keras(path: Path, parameters: Arrays, *, nested: bool = False) -> None
         file.attrs["layer_names"] = [name.encode() for name in names]
         file.attrs["backend"] = b"tensorflow"
         file.attrs["keras_version"] = b"2.0"
+
+
+class Notes(Watch):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.bytes: list[tuple[str, int, int | None]] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def progress(self, name: str, done: int, total: int | None) -> None:
+        self.bytes.append((name, done, total))
+
+
+def files(home: Path) -> list[str]:
+    """Names of what lies in a folder of weights, without locks."""
+    return sorted(p.name for p in home.iterdir() if not p.name.endswith(".lock"))
+
+
+def check(path: Path, seed: int = 0) -> None:
+    """See that a store holds what was published."""
+    weights = store.load(path, NETWORK.upto_taps())
+    assert weights.kind == "trained"
+    for layer, parameters in weights.arrays.items():
+        for key, array in parameters.items():
+            np.testing.assert_array_equal(array, arrays(seed)[layer][key])

@@ -21,12 +21,6 @@ QUICK = Patience(connect=2, read=0.3, attempts=3, pause=0.01)
 
 
 @pytest.fixture
-def server():
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
 def part(tmp_path: Path) -> Part:
     return Part(tmp_path / "file.bin")
 

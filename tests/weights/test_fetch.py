@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import math
 import shutil
 import threading
@@ -9,17 +8,17 @@ from collections import namedtuple
 from pathlib import Path
 
 import filelock
-import numpy as np
 import published
 import pytest
-from http_server import Item, Server, serving
+from http_server import Item, Server
+from published import Notes, check, files
 
 from chainer_style.errors import UserError
 from chainer_style.networks import NETWORKS
 from chainer_style.weights import fetch as module
-from chainer_style.weights import folder, registry, store
+from chainer_style.weights import folder, store
 from chainer_style.weights.download import Patience
-from chainer_style.weights.fetch import Watch, Wish, fetch
+from chainer_style.weights.fetch import Wish, fetch
 
 CAFFE = published.caffemodel()
 OTHER = published.caffemodel(seed=1)
@@ -28,43 +27,6 @@ KERAS = "small_notop.h5"
 PART = published.NETWORK.upto_taps().parameter_shapes()
 STORE = 4 * sum(math.prod(s) for layer in PART.values() for s in layer.values())
 """Bytes of the converted file's numbers."""
-QUICK = Patience(connect=2, read=0.3, attempts=2, pause=0.01)
-
-
-class Notes(Watch):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.bytes: list[tuple[str, int, int | None]] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-    def progress(self, name: str, done: int, total: int | None) -> None:
-        self.bytes.append((name, done, total))
-
-
-@pytest.fixture
-def server():
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(NETWORKS, "small", published.NETWORK)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def publish(monkeypatch: pytest.MonkeyPatch):
-    """Replace the registry."""
-
-    def publish(*originals: registry.Original) -> None:
-        monkeypatch.setattr(registry, "ORIGINALS", originals)
-
-    return publish
 
 
 @pytest.fixture
@@ -73,52 +35,6 @@ def one(server: Server, publish) -> Server:
     server.items["/f"] = Item(CAFFE)
     publish(published.original(CAFFE, server.url + "/f"))
     return server
-
-
-@pytest.fixture
-def unpublished(server: Server, publish) -> Server:
-    """The same without a published checksum or an exact size."""
-    server.items["/f"] = Item(CAFFE)
-    publish(
-        published.original(
-            CAFFE, server.url + "/f", checksums=(), size=30000, is_size_exact=False
-        )
-    )
-    return server
-
-
-@pytest.fixture
-def notes() -> Notes:
-    return Notes()
-
-
-@pytest.fixture
-def get(tmp_path: Path, notes: Notes):
-    def get(name: str = "small", **wish) -> Path:
-        return fetch(name, Wish(patience=QUICK, **wish), tmp_path / "models", notes)
-
-    return get
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    path = tmp_path / "models"
-    path.mkdir()
-    return path
-
-
-def files(home: Path) -> list[str]:
-    return sorted(p.name for p in home.iterdir() if not p.name.endswith(".lock"))
-
-
-def check(path: Path, seed: int = 0) -> None:
-    """See that a store holds what was published."""
-    weights = store.load(path, published.NETWORK.upto_taps())
-    assert weights.kind == "trained"
-    for layer, parameters in weights.arrays.items():
-        for key, array in parameters.items():
-            expected = published.arrays(seed)[layer][key]
-            np.testing.assert_array_equal(array, expected)
 
 
 # -- the good case --------------------------------------------------------
@@ -399,67 +315,7 @@ def test_a_file_system_without_locks(one, get, monkeypatch) -> None:
 def test_no_place_to_write(one, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write to the folder"):
-        fetch("small", Wish(patience=QUICK), tmp_path / "file" / "models")
-
-
-# -- without a published checksum -----------------------------------------
-
-
-def test_the_first_file_is_pinned(unpublished, get, home, notes) -> None:
-    check(get())
-    pins = json.loads((home / "pinned.json").read_text())
-    sha256 = dict(published.original(CAFFE).checksums)["sha256"]
-    assert pins == {NAME: sha256}
-    expected = sum(a.size for p in published.arrays().values() for a in p.values())
-    assert any(f"{expected:,} parameters in their" in line for line in notes.lines)
-
-
-def test_another_file_later_is_refused_until_accepted(unpublished, get, home) -> None:
-    get()
-    (home / "small.h5").unlink()
-    unpublished.items["/f"] = Item(OTHER, tag='"2"')
-    with pytest.raises(UserError, match=r"not the file first seen here.*--accept"):
-        get()
-    assert files(home) == ["pinned.json"]
-    check(get(accept=True), seed=1)
-    (home / "small.h5").unlink()
-    check(get(), seed=1)
-
-
-def test_another_file_placed_by_hand_is_refused_too(unpublished, get, home) -> None:
-    get()
-    (home / "small.h5").unlink()
-    (home / NAME).write_bytes(OTHER)
-    with pytest.raises(UserError, match="not the file first seen here"):
-        get()
-    assert (home / NAME).read_bytes() == OTHER
-    check(get(accept=True), seed=1)
-
-
-@pytest.mark.parametrize("damage", ["part", "more", "shape", "html", "empty"])
-def test_every_shape_is_compared(unpublished, get, home, damage: str) -> None:
-    import caffe_files
-
-    arrays = published.arrays()
-    if damage == "part":
-        del arrays["fc"]
-    elif damage == "more":
-        arrays["fc2"] = arrays["fc"]
-    elif damage == "shape":
-        arrays["fc"]["b"] = arrays["fc"]["b"][:-1]
-    content = caffe_files.model_of(arrays)
-    content = {"html": b"<!DOCTYPE html>", "empty": b""}.get(damage, content)
-    unpublished.items["/f"] = Item(content)
-    with pytest.raises(UserError, match=r"127\.0\.0\.1: its file"):
-        get()
-    assert files(home) == []
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}'])
-def test_damaged_pins_stop_it(unpublished, get, home, text: str) -> None:
-    (home / "pinned.json").write_text(text)
-    with pytest.raises(UserError, match=r"pinned\.json is damaged; delete it"):
-        get()
+        fetch("small", Wish(), tmp_path / "file" / "models")
 
 
 def test_published_files_are_not_pinned(one, get, home) -> None:
