@@ -25,6 +25,7 @@ help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  PYTHON=$(PYTHON)  MINUTES=5  SECONDS=$(SECONDS)  WEIGHTS=$(WEIGHTS)  RESULTS=$(RESULTS)'
+	@echo '  WEIGHTS=caffe: trained weights, fetched if they are not in models/; or a file'
 
 venv: $(READY) ## set up .venv with everything that is needed
 

@@ -33,7 +33,8 @@ class Protocol:
     """Network: a key of `chainer_style.networks.NETWORKS`."""
     weights: str = "seeded"
     """Where the network's weights come from, see `chainer_style.weights.load`. The
-    script read trained files, which this package does not bring."""
+    script read trained files, which this package does not bring; ``auto`` takes them
+    where they were fetched, and self-taught ones elsewhere."""
     width: int = 435
     """Side, in pixels, of the square that the picture must fit into."""
     iterations: int = 5000
@@ -154,7 +155,7 @@ def _at_least(least: float) -> str:
 MODERN = Protocol(
     name="modern",
     model="vgg16",
-    weights="self-taught",
+    weights="auto",
     width=256,
     iterations=300,
     learning_rate=4.0,

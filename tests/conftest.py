@@ -16,11 +16,17 @@ import pytest
 from PIL import Image
 
 from chainer_style import protocols, transfer
-from chainer_style.weights import Weights, seeded
+from chainer_style.weights import Weights, folder, seeded
 
 # Examples are few and small; how long one takes is no matter of correctness.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_trained_weights(tmp_path_factory):
+    """Whatever trained weights lie on this machine, no test finds them."""
+    os.environ[folder.VARIABLE] = str(tmp_path_factory.mktemp("models"))
 
 
 @functools.cache

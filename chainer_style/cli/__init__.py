@@ -12,6 +12,7 @@ import chainer_style
 from chainer_style.cli.convert import convert
 from chainer_style.cli.reproduce import report, reproduce
 from chainer_style.cli.run import run
+from chainer_style.cli.weights import weights
 from chainer_style.errors import UserError
 
 
@@ -35,5 +36,5 @@ def main() -> None:
     """Paint one picture in the style of another, as in 2016 or as today."""
 
 
-for command in (run, convert, reproduce, report):
+for command in (run, convert, reproduce, report, weights):
     main.add_command(command)

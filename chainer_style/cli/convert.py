@@ -10,7 +10,7 @@ from chainer_style.networks import NETWORKS
 
 
 @click.command()
-@click.argument("source", metavar="FILE.caffemodel", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--output",
@@ -24,15 +24,17 @@ from chainer_style.networks import NETWORKS
 )
 @click.option("--whole", is_flag=True, help="Keep the layers above the last tap too.")
 def convert(source: Path, output: Path | None, model: str | None, whole: bool) -> None:
-    """Convert Caffe weights to a small HDF5 file.
+    """Convert trained weights to a small HDF5 file.
 
+    FILE is a .caffemodel, or Keras' conversion of VGG-16 or VGG-19 without its top.
     Keeps only the layers that style transfer needs.
     """
     from chainer_style import networks
     from chainer_style.weights.convert import convert as convert_file
+    from chainer_style.weights.convert import default_target
 
     network = networks.get(model) if model else None
-    output = output or source.with_suffix(".h5")
+    output = output or default_target(source)
     converted = convert_file(source, output, network, whole=whole)
     layers = len(converted.arrays)
     size = output.stat().st_size / 1e6

@@ -57,7 +57,8 @@ RESULTS = click.option(
     "--weights",
     default="seeded",
     show_default=True,
-    help="seeded, seeded:SEED, or a file (.h5 or .caffemodel).",
+    help="seeded, seeded:SEED, caffe (trained; fetched if they are not here), or a "
+    "file (.h5 or .caffemodel).",
 )
 @RESULTS
 @click.option("-q", "--quiet", is_flag=True, help="No progress bars.")
@@ -80,6 +81,9 @@ def reproduce(
     from chainer_style.experiments import rates
 
     tables = [RATE_TABLES[int(number)] for number in numbers or RATE_TABLES]
+    if weights == "caffe":
+        cells = [cell for table in tables for cell in table.cells]
+        _fetch_missing({cell.network for cell in cells}, quiet)
     plan = rates.Plan(
         seconds=60 * minutes if minutes else seconds,
         content=content,
@@ -100,6 +104,17 @@ def reproduce(
 def report(results: Path) -> None:
     """Write the report from the records, without running anything."""
     _report(results)
+
+
+def _fetch_missing(names: set[str], quiet: bool) -> None:
+    """Fetch the trained weights that are not here, before anything is measured."""
+    from chainer_style.cli.fetching import Terminal
+    from chainer_style.weights import folder
+    from chainer_style.weights.fetch import fetch
+
+    for name in sorted(names):
+        if folder.trained(name) is None:
+            fetch(name, watch=Terminal(quiet=quiet))
 
 
 def _report(results: Path) -> None:

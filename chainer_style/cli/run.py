@@ -114,7 +114,8 @@ def setting(*names: str, field: str, help: str, **more: Any) -> Decorator:
 @setting(
     "--weights",
     field="weights",
-    help="self-taught, seeded, or a file (.h5 or .caffemodel).",
+    help="caffe: trained; self-taught; seeded; auto: trained where they were fetched, "
+    "else self-taught; or a file (.h5 or .caffemodel).",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def run(

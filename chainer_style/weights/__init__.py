@@ -24,8 +24,10 @@ def load(
     Parameters
     ----------
     spec
-        ``self-taught``, ``seeded``, either with ``:SEED`` behind it, or the name of
-        an HDF5 file or a ``.caffemodel``.
+        ``auto``: the network's trained weights where they are in the folder of
+        `chainer_style.weights.folder.models`, else self-taught ones; ``caffe``: the
+        trained ones there or none; ``self-taught``, ``seeded``, either with ``:SEED``
+        behind it; or the name of an HDF5 file or a ``.caffemodel``.
     network
         The graph they must fit; layers that it lacks are not read.
     pictures
@@ -40,6 +42,7 @@ def load(
         If there is no such file, or it does not fit the network.
     """
     # Imported late: each reader brings its own library.
+    spec = _resolved(spec, network)
     kind, _, seed = spec.partition(":")
     path = Path(spec)
     if kind == "seeded" and not path.exists():
@@ -59,6 +62,19 @@ def load(
     from chainer_style.weights import caffe
 
     return caffe.load(path, network)
+
+
+def _resolved(spec: str, network: Network) -> str:
+    """Return what a name that depends on the folder of weights stands for."""
+    from chainer_style.weights import folder
+
+    if spec not in ("auto", "caffe") or Path(spec).is_file():
+        return spec
+    if found := folder.trained(network.name):
+        return str(found)
+    if spec == "auto":
+        return "self-taught"
+    raise folder.missing(network.name, network.title)
 
 
 def _seed(spec: str, seed: str) -> int:

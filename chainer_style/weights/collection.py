@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -112,6 +113,11 @@ def compare(expected: ParameterShapes, arrays: Arrays) -> Iterator[str]:
                 yield f"{layer} has no {'bias' if key == 'b' else 'weights'}"
             elif _significant(found := arrays[layer][key].shape) != _significant(shape):
                 yield f"{layer}/{key} has shape {_text(found)}, not {_text(shape)}"
+
+
+def count(shapes: ParameterShapes) -> int:
+    """Return the number of parameters that have these shapes."""
+    return sum(math.prod(s) for layer in shapes.values() for s in layer.values())
 
 
 def printable(name: str) -> str:

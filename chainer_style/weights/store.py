@@ -235,7 +235,7 @@ def _damaged(path: Path, reason: str) -> UserError:
 def _another_kind(path: Path) -> UserError:
     return UserError(
         f"{path} is an HDF5 file of another kind (of Keras, perhaps), not "
-        f"{FORMAT}; convert a .caffemodel instead"
+        f"{FORMAT}; chainer-style convert turns Keras' VGG weights into them"
     )
 
 

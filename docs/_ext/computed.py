@@ -1,8 +1,9 @@
 """The directive ``computed``: text of a page that is computed when it is built.
 
 Its content is a Jinja template of reStructuredText. The template calls the
-functions of `facts`, `measured` and `reading`, and so no number of the paper, of the
-protocols, of the networks or of the records is ever typed into a page.
+functions of `facts`, `measured`, `originals` and `reading`, and so no number of the
+paper, of the protocols, of the networks, of published weights or of the records is ever
+typed into a page.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import facts
 import measured
+import originals
 import reading
 from docutils import nodes
 from jinja2 import Environment, StrictUndefined
@@ -41,6 +43,7 @@ class Computed(SphinxDirective):
             facts=facts,
             formats=formats,
             measured=measured,
+            originals=originals,
             paper=paper,
             reading=reading,
             results=Path(self.config.computed_results),

@@ -54,7 +54,7 @@ def test_help_tells_the_defaults_of_both_protocols(call):
     text = " ".join(call("run", "--help").output.split())
     assert "[2016: 5000, modern: 300]" in text
     assert "[2016: nin, modern: vgg16]" in text
-    assert "[2016: seeded, modern: self-taught]" in text.replace("self- t", "self-t")
+    assert "[2016: seeded, modern: auto]" in text
 
 
 def test_run(call, base, tmp_path):

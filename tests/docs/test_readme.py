@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 
+import click
 import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
 
 from chainer_style.cli import main
+from chainer_style.weights import registry
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +72,14 @@ def test_the_command_line_understands_its_examples(commands, root):
     ]
     assert words
     for _, name, *arguments in words:
-        context = main.commands[name].make_context(name, arguments)
-        assert (root / context.params["content"]).is_file()
-        assert (root / context.params["style"]).is_file()
+        command = main.commands[name]
+        if isinstance(command, click.Group):
+            command, arguments = command.commands[arguments[0]], arguments[1:]
+        params = command.make_context(name, arguments).params
+        for picture in ("content", "style"):
+            assert picture not in params or (root / params[picture]).is_file()
+        for network in params.get("names", ()):
+            assert registry.find(network)
 
 
 def test_the_constraint_of_the_install_commands_is_there(commands, root):
