@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chainer_style import files, provenance
+from chainer_style import files, memory, provenance
 
 
 def child(prepare: Callable[[], Callable[[], object]]) -> None:
@@ -28,13 +28,13 @@ def child(prepare: Callable[[], Callable[[], object]]) -> None:
         Imports what is needed, which is not measured, and returns what is.
     """
     task = prepare()
-    before, started = _peak_memory(), time.perf_counter()
+    before, started = memory.peak(), time.perf_counter()
     result = task()
     seconds = time.perf_counter() - started
     taken = {
         "seconds": seconds,
         "before_bytes": before,
-        "peak_bytes": _peak_memory(),
+        "peak_bytes": memory.peak(),
         "result": result,
     }
     print(json.dumps(taken))
@@ -56,12 +56,6 @@ def measure(script: str, words: list[str], repeats: int) -> dict[str, Any]:
         "peak_bytes": round(statistics.median(run["peak_bytes"] for run in runs)),
         "result": runs[-1]["result"],
     }
-
-
-def _peak_memory() -> int:
-    # Not ru_maxrss: a child begins with that of its parent.
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def save(path: Path, experiment: str, content: dict[str, Any]) -> None:

@@ -43,12 +43,31 @@ def make_folder(path: Path) -> None:
     UserError
         If it cannot be created or written to.
     """
-    try:
+    with _writing_to(path):
         path.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()
+
+
+def check_folder(path: Path) -> None:
+    """See that `make_folder` can do its work later; create nothing.
+
+    Raises
+    ------
+    UserError
+        If it cannot.
+    """
+    with _writing_to(path):
+        there = next(p for p in (path, *path.absolute().parents) if p.exists())
+        tempfile.TemporaryFile(dir=there).close()
+
+
+@contextlib.contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UserError(
-            f"cannot write to the folder {path}: {error.strerror}; choose another"
+            f"cannot write to the folder {folder}: {error.strerror}; choose another"
         ) from None
 
 

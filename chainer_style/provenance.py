@@ -32,7 +32,7 @@ def environment() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "libraries": {name: v for name in LIBRARIES if (v := _version(name))},
-        "blas": _blas(),
+        "blas": blas(),
         "chainer_style": chainer_style.__version__,
         "commit": _commit(),
     }
@@ -105,16 +105,23 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _blas() -> list[dict[str, Any]]:
-    """Return the BLAS libraries in use and their number of threads."""
+def blas() -> list[dict[str, Any]]:
+    """Describe the BLAS libraries in use.
+
+    Their name, version, the processor that their code was written for where they
+    tell, and the number of threads.
+    """
     import numpy  # noqa: F401 - loads its BLAS
     from threadpoolctl import threadpool_info
 
-    return [
-        {key: pool.get(key) for key in ("internal_api", "version", "num_threads")}
+    keys = ("internal_api", "version", "architecture", "num_threads")
+    found = [
+        {key: pool.get(key) for key in keys}
         for pool in threadpool_info()
         if pool.get("user_api") == "blas"
     ]
+    # They come in any order, another one in every process.
+    return sorted(found, key=lambda pool: [str(pool[key]) for key in keys])
 
 
 def _commit() -> str | None:

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from chainer_style import protocols, transfer
-from chainer_style.weights import Weights, folder, seeded
+from chainer_style.weights import Weights, cache, folder, seeded
 
 # Examples are few and small; how long one takes is no matter of correctness.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -27,6 +27,12 @@ hypothesis.settings.load_profile("untimed")
 def no_trained_weights(tmp_path_factory):
     """Whatever trained weights lie on this machine, no test finds them."""
     os.environ[folder.VARIABLE] = str(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_cache_of_the_users(tmp_path_factory):
+    """No test reads or writes what this machine has learned."""
+    os.environ[cache.VARIABLE] = str(tmp_path_factory.mktemp("cache"))
 
 
 @functools.cache

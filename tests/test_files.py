@@ -44,8 +44,22 @@ def test_a_file_in_the_way(tmp_path):
         files.make_folder(tmp_path / "a" / "b")
 
 
+def test_check_folder_makes_nothing(tmp_path, monkeypatch):
+    files.check_folder(tmp_path)
+    files.check_folder(tmp_path / "a" / "b")
+    monkeypatch.chdir(tmp_path)
+    files.check_folder(Path("a"))
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "a").touch()
+    for path in (tmp_path / "a", tmp_path / "a" / "b"):
+        with pytest.raises(UserError, match=r"cannot write to the folder .*a.*: "):
+            files.check_folder(path)
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc on this system")
 def test_a_folder_that_cannot_be_written_to():
     """Not even by root, as tests may run."""
     with pytest.raises(UserError, match="cannot write to the folder /proc"):
         files.make_folder(Path("/proc/self/pictures"))
+    with pytest.raises(UserError, match="cannot write to the folder /proc"):
+        files.check_folder(Path("/proc/self/pictures"))

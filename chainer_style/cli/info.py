@@ -12,9 +12,9 @@ import click
 def info(file: Path) -> None:
     """Show what lies in a file of weights.
 
-    FILE is a .caffemodel or an HDF5 file of this package: network, format,
-    checksum, and every layer with its shapes, its bytes and the range of its
-    numbers.
+    FILE is a .caffemodel, an HDF5 file of this package, or Keras' of a VGG network:
+    network, format, checksum, and every layer with its shapes, its bytes and the
+    range of its numbers.
     """
     from chainer_style.weights import summary
 

@@ -81,9 +81,6 @@ def reproduce(
     from chainer_style.experiments import rates
 
     tables = [RATE_TABLES[int(number)] for number in numbers or RATE_TABLES]
-    if weights == "caffe":
-        cells = [cell for table in tables for cell in table.cells]
-        _fetch_missing({cell.network for cell in cells}, quiet)
     plan = rates.Plan(
         seconds=60 * minutes if minutes else seconds,
         content=content,
@@ -92,6 +89,10 @@ def reproduce(
         results=results,
         quiet=quiet,
     )
+    if weights == "caffe":
+        rates.check(plan)
+        cells = [cell for table in tables for cell in table.cells]
+        _fetch_missing({cell.network for cell in cells}, quiet)
     records = list(rates.run(tables, plan))
     for line in rates.summary(records):
         click.echo(line)

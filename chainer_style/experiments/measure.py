@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import multiprocessing
-import resource
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from chainer_style import memory
 from chainer_style.errors import UserError
 from chainer_style.experiments.records import Record
 from chainer_style.paper import Cell
@@ -127,7 +126,8 @@ def run(task: Task, progress: Progress) -> Record:
         engine="chainer",
         device=device,
     )
-    _forget_peak_memory()
+    # Making seeded weights takes more than iterating.
+    memory.forget_peak()
     seconds: list[float] = []
     gone = 0.0
     for iterate in job.run(sys.maxsize):
@@ -174,17 +174,9 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _forget_peak_memory() -> None:
-    """Let the peak begin anew: making seeded weights takes more than iterating."""
-    # Only Linux can; elsewhere the peak is that of the whole process.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
 def _peak_memory(on_gpu: bool) -> int:
     if on_gpu:
         import cupy
 
         return int(cupy.get_default_memory_pool().total_bytes())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return memory.peak()

@@ -14,7 +14,7 @@ from chainer_style import images, networks
 from chainer_style.experiments import records
 from chainer_style.experiments.measure import Task, measure, unavailable
 from chainer_style.experiments.records import Record
-from chainer_style.files import make_folder
+from chainer_style.files import check_folder, make_folder
 from chainer_style.paper import Cell, RateTable
 
 SETTING_UP = 5.0
@@ -60,8 +60,7 @@ def run(tables: Iterable[RateTable], plan: Plan) -> Iterator[Record]:
     UserError
         If pictures or weights cannot be used, or records not be saved.
     """
-    for picture in (plan.content, plan.style):
-        images.read(picture)
+    check(plan)
     make_folder(plan.results)
     cells = tuple(dict.fromkeys(cell for table in tables for cell in table.cells))
     runnable = [cell for cell in cells if not unavailable(cell)]
@@ -70,6 +69,19 @@ def run(tables: Iterable[RateTable], plan: Plan) -> Iterator[Record]:
         record = _measure(cell, plan, left, len(runnable))
         records.save(record, plan.results)
         yield record
+
+
+def check(plan: Plan) -> None:
+    """See that pictures can be read and records be saved; leave nothing behind.
+
+    Raises
+    ------
+    UserError
+        If not.
+    """
+    for picture in (plan.content, plan.style):
+        images.read(picture)
+    check_folder(plan.results)
 
 
 def _measure(cell: Cell, plan: Plan, left: int, count: int) -> Record:

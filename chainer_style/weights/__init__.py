@@ -32,7 +32,8 @@ def load(
         The graph they must fit; layers that it lacks are not read.
     pictures
         What self-taught weights are learned from: in network units, each of shape
-        (1, 3, height, width).
+        (1, 3, height, width). What was learned before is read from
+        `chainer_style.weights.cache`.
     watch
         Passes the nodes on while weights are learned, and may show how far it is.
 
@@ -50,11 +51,11 @@ def load(
 
         return seeded.generate(network, _seed(spec, seed))
     if kind == "self-taught" and not path.exists():
-        from chainer_style.weights import selftaught
+        from chainer_style.weights import cache
 
         if not pictures:
             raise UserError("self-taught weights are learned from pictures; give some")
-        return selftaught.learn(network, pictures, _seed(spec, seed), watch)
+        return cache.self_taught(network, pictures, _seed(spec, seed), watch)
     if path.suffix in (".h5", ".hdf5"):
         from chainer_style.weights import store
 

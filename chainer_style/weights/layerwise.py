@@ -75,7 +75,9 @@ def build(
                 responses = [_response(node, x, W) for x in inputs[0]]
                 deviation = SHALLOW_DEVIATION if node.name in shallow else DEVIATION
                 scale, shift = _normalising(responses, deviation)
-                arrays[node.name] = {"W": W * _along(scale, W, axis=0), "b": shift}
+                # In C order, as when read from a file; last bits may hang on it.
+                scaled = np.multiply(W, _along(scale, W, axis=0), order="C")
+                arrays[node.name] = {"W": scaled, "b": shift}
                 values[node.name] = [
                     y * _along(scale, y, axis=1) + _along(shift, y, axis=1)
                     for y in responses

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -79,13 +80,18 @@ def learn(
         return np.concatenate([_learned(group, part, random) for group in groups])
 
     arrays = layerwise.build(network, pictures, filters, watch)
+    return replace(describe(network, pictures, seed), arrays=arrays)
+
+
+def describe(network: Network, pictures: Sequence[Matrix], seed: int = 0) -> Weights:
+    """Return what `learn` would return, without arrays and without learning."""
     digest = hashlib.sha256()
     for picture in pictures:
         digest.update(repr(picture.shape).encode() + picture.tobytes())
     return Weights(
         network.name,
         "self-taught",
-        arrays,
+        {},
         source=f"{len(pictures)} pictures, seed {seed}",
         sha256=digest.hexdigest(),
         seed=seed,

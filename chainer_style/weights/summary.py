@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from chainer_style import networks
-from chainer_style.weights import caffe, store
+from chainer_style.weights import caffe, keras, store
 from chainer_style.weights.collection import LABELS, Array, Weights, printable
 from chainer_style.weights.disk import existing_file, sha256
-from chainer_style.weights.identify import closest
+from chainer_style.weights.identify import Model, closest
 from chainer_style.weights.wire import map_file, pieces
 
 KINDS = {4: "Convolution", 2: "InnerProduct"}
@@ -34,7 +34,7 @@ class ArraySummary:
     key
         ``W`` or ``b``, or the number of the blob from the third on.
     shape
-        As in the file.
+        As in the file; of Keras' filters, turned into Caffe's order.
     size
         Number of elements.
     nbytes
@@ -74,10 +74,10 @@ class Summary:
 
 
 def summarise(path: str | os.PathLike[str]) -> Summary:
-    """Read a ``.caffemodel`` or a store, and say what lies in it.
+    """Read a ``.caffemodel``, a store or Keras' file of VGG, and say what lies in it.
 
     All numbers are looked at; memory stays small for a ``.caffemodel``, and at the
-    largest layer for a store.
+    largest layer for a store. Keras' convolutions are read as a whole.
 
     Raises
     ------
@@ -88,8 +88,7 @@ def summarise(path: str | os.PathLike[str]) -> Summary:
     # The checksum takes as long as all the rest; neither holds the lock.
     with ThreadPoolExecutor(1) as pool:
         checksum = pool.submit(sha256, path)
-        is_hdf5 = map_file(path).data[: len(store.SIGNATURE)] == store.SIGNATURE
-        found = _of_store(path) if is_hdf5 else _of_caffe(path)
+        found = _reader(bytes(map_file(path).data[:START]))(path)
         size = path.stat().st_size
         facts = {
             **found.facts,
@@ -99,6 +98,17 @@ def summarise(path: str | os.PathLike[str]) -> Summary:
     return Summary(facts, found.arrays, found.without)
 
 
+START = len(store.SIGNATURE) + 1
+"""Bytes that tell a file's kind."""
+
+
+def _reader(start: bytes) -> Callable[[Path], Summary]:
+    if start[:-1] != store.SIGNATURE:
+        return _of_caffe
+    # Keras writes HDF5's first format, which is never a store.
+    return _of_store if start[-1] in store.SUPERBLOCKS else _of_keras
+
+
 def _of_caffe(path: Path) -> Summary:
     model = caffe.read(path)
     arrays = [
@@ -106,9 +116,8 @@ def _of_caffe(path: Path) -> Summary:
         for layer in model.layers
         for i, array in enumerate(layer.blobs)
     ]
-    network, differences = closest(model)
     facts = {
-        "network": _among_others(network.title, differences),
+        "network": _network(model),
         "name": repr(model.name) if model.name else "none in the file",
         "format": f"Caffe {model.format}",
     }
@@ -116,11 +125,28 @@ def _of_caffe(path: Path) -> Summary:
     return Summary(facts, tuple(arrays), dict(without.most_common()))
 
 
-def _among_others(title: str, differences: list[str]) -> str:
+def _network(model: Model) -> str:
+    network, differences = closest(model)
     if not differences:
-        return title
+        return network.title
     more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-    return f"none that is known; {title} comes closest, but {differences[0]}{more}"
+    return (
+        f"none that is known; {network.title} comes closest, but {differences[0]}{more}"
+    )
+
+
+def _of_keras(path: Path) -> Summary:
+    model = keras.read(path)
+    arrays = [
+        _brief(layer.name, layer.type, key, array)
+        for layer in model.layers
+        for key, array in model.parameters[layer.name].items()
+    ]
+    facts = {
+        "network": _network(model),
+        "format": "Keras; filters height×width×in×out, shown as out×in×height×width",
+    }
+    return Summary(facts, tuple(arrays), {})
 
 
 def _of_store(path: Path) -> Summary:

@@ -21,6 +21,7 @@ from chainer_style.networks import Network
 from chainer_style.protocols import MODERN, PROTOCOLS, Protocol
 from chainer_style.report import arithmetic, comparison, explain, formats, rst
 from chainer_style.report.tables import Block, Box, Layout
+from chainer_style.weights import cache
 
 SIZES = (64, 128, 256, 512)
 """Sizes of pictures, in pixels, that the tables of networks show."""
@@ -304,6 +305,11 @@ def weights_sizes() -> str:
         for network in networks.NETWORKS.values()
     ]
     return table(["Network", "Whole", "Up to the last tap"], rows, kind="numbers")
+
+
+def cache_size() -> str:
+    """Return how much of self-taught weights is kept."""
+    return f"{cache.LARGEST >> 20} MiB"
 
 
 def _count(number: int) -> str:

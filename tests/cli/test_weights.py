@@ -236,6 +236,30 @@ def test_reproduce_stops_where_nothing_can_be_fetched(
     assert not Path("results").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["-i", "lighthuose.jpg"], "no such picture: lighthuose.jpg"),
+        (["-s", "file"], "file is not a picture"),
+        (["--results", "file"], "'file' is a file"),
+        (["--results", "file/results"], "cannot write to the folder file/results"),
+    ],
+)
+def test_reproduce_looks_at_what_is_given_before_it_fetches(
+    call, pictures, tmp_path, monkeypatch, words, reason
+) -> None:
+    from chainer_style.weights import fetch
+
+    asked: list[str] = []
+    monkeypatch.setattr(fetch, "fetch", lambda name, **_: asked.append(name))
+    (tmp_path / "file").write_text("no picture")
+    given = ["reproduce", "--weights", "caffe", "-i", pictures[0], "-s", pictures[1]]
+    result = call(*given, *words)
+    assert result.exit_code == 2
+    assert reason in result.output
+    assert not asked
+
+
 # -- stopped in the middle ------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from chainer_style import networks, weights
 from chainer_style.errors import UserError
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv
-from chainer_style.weights import layerwise, natural, selftaught
+from chainer_style.weights import cache, layerwise, natural, selftaught
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,7 @@ def test_every_layer_is_learned_and_normalised(name, node, two_pictures):
         for layer, arrays in learned.arrays.items()
     }
     assert found == network.parameter_shapes()
+    assert all(x["W"].flags.c_contiguous for x in learned.arrays.values())
     first = next(iter(learned.arrays))
     stride, pad = {"vgg16": (1, 1), "googlenet": (2, 3)}.get(name, (4, 0))
     W, b = reference.parameters(learned.arrays, first)
@@ -129,7 +130,8 @@ def test_a_picture_smaller_than_the_network_expects():
         assert np.isfinite(arrays["b"]).all()
 
 
-def test_load_by_name(two_pictures):
+def test_load_by_name(two_pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
     network = part("vgg16", "conv1_2")
     seen = []
 

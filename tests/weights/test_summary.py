@@ -6,12 +6,14 @@ import tracemalloc
 from pathlib import Path
 
 import caffe_files
+import h5py
 import numpy as np
+import published
 import pytest
 from caffe_files import Blob, Layer
 
 from chainer_style.errors import UserError
-from chainer_style.networks import NIN, Network
+from chainer_style.networks import NETWORKS, NIN, Network
 from chainer_style.weights import store, summary
 from chainer_style.weights.collection import Weights
 
@@ -83,6 +85,33 @@ def test_a_store(tmp_path: Path, network: Network, arrays) -> None:
         ("mixed/1x1", "Convolution", "b"),
     ]
     assert found.arrays[2].mean == pytest.approx(arrays["fc"]["W"].mean(), rel=1e-5)
+
+
+def test_a_file_of_keras(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(NETWORKS, "small", published.NETWORK)
+    path = tmp_path / "small_notop.h5"
+    parameters = published.arrays()
+    published.write_keras(path, parameters)
+    found = summary.summarise(path)
+    assert found.facts["network"] == "Small"
+    assert found.facts["format"].startswith("Keras; ")
+    assert found.facts["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert [(a.layer, a.type, a.key, a.shape) for a in found.arrays] == [
+        ("conv1_1", "Convolution", "W", (8, 3, 3, 3)),
+        ("conv1_1", "Convolution", "b", (8,)),
+        ("conv1_2", "Convolution", "W", (6, 8, 3, 3)),
+        ("conv1_2", "Convolution", "b", (6,)),
+    ]
+    assert found.arrays[2].maximum == parameters["conv1_2"]["W"].max()
+    assert "shown as out×in×height×width" in summary.render(found)
+
+
+def test_hdf5_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "w.h5"
+    with h5py.File(path, "w") as file:
+        file["data"] = W
+    with pytest.raises(UserError, match=r"w\.h5 is not a file of Keras' VGG weights"):
+        summary.summarise(path)
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from chainer_style import memory
+
+HELD = 10**9
+
+PARENT = """
+import multiprocessing, sys
+import numpy as np
+from chainer_style import memory
+from chainer_style.experiments.measure import Task, measure
+from chainer_style.paper import Cell
+from pathlib import Path
+
+held = np.ones(int(sys.argv[1]), np.uint8)
+content, style, picture = map(Path, sys.argv[2:])
+task = Task(Cell("vgg16", 16, "CPU"), 0.1, content, style, "seeded", picture)
+print(memory.peak(), measure(task, lambda *_: None).peak_memory_bytes)
+"""
+
+
+def test_what_a_parent_holds_is_not_its_childs(pictures, tmp_path):
+    words = [sys.executable, "-c", PARENT, str(HELD), *map(str, pictures)]
+    words.append(str(tmp_path / "p.png"))
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    parent, child = map(int, done.stdout.split())
+    assert parent > HELD
+    assert 50e6 < child < 0.7 * HELD
+
+
+def test_peak():
+    before = memory.peak()
+    held = np.ones(before + 10**8, np.uint8)
+    high = memory.peak()
+    assert high > len(held)
+    del held
+    assert memory.peak() >= high
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can forget a peak")
+def test_forget_peak():
+    held = np.ones(3 * 10**8, np.uint8)
+    high = memory.peak()
+    del held
+    memory.forget_peak()
+    assert memory.peak() < high - 2 * 10**8
+
+
+@pytest.mark.parametrize("status", [None, "Name: x\n", "VmHWM:\tmuch kB\n"])
+def test_without_proc(status, monkeypatch, tmp_path):
+    """What the system counts for the whole process, which may be its parent's."""
+    least = memory.peak()
+    monkeypatch.setattr(memory, "PROCESS", tmp_path / "proc")
+    if status is not None:
+        (tmp_path / "proc").mkdir()
+        (tmp_path / "proc" / "status").write_text(status)
+    assert memory.peak() >= 0.9 * least
