@@ -9,7 +9,16 @@ HERE = Path(__file__).parent
 INIT = (HERE / "chainer_style" / "__init__.py").read_text(encoding="utf-8")
 
 EXTRAS = {
-    "cuda": ["cupy-cuda12x>=13.6"],
+    "cuda": [
+        # 14 has no cuDNN. 13 wants cuDNN 8, which has no wheel for ARM.
+        "cupy-cuda12x>=13.6,<14",
+        "nvidia-cudnn-cu12>=8.9,<9; platform_machine != 'aarch64'",
+        "nvidia-cublas-cu12==12.9.*",
+        "nvidia-curand-cu12==10.3.10.*",
+        # CuPy compiles with the headers of the compiler's own release only.
+        "nvidia-cuda-nvrtc-cu12==12.9.*",
+        "nvidia-cuda-runtime-cu12==12.9.*",
+    ],
     "fuzz": ["atheris>=3.0"],
     "mpi": ["mpi4py>=4.0"],
     "test": [

@@ -69,8 +69,10 @@ def pytest_collection_modifyitems(items):
     gpu = [item for item in items if item.get_closest_marker("gpu")]
     if not gpu:
         return
-    from chainer.backends import cuda
+    from chainer_style.engines import base, devices
 
-    if not cuda.available:
+    missing = devices.obstacle(base.Device(0, cudnn=False))
+    if missing is not None:
+        reason = f"{missing.reason}: {missing.cause}"
         for item in gpu:
-            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+            item.add_marker(pytest.mark.skip(reason=reason))

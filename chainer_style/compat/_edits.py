@@ -95,6 +95,13 @@ EDITS: dict[str, tuple[Edit, ...]] = {
     ),
     "chainer.backends.cuda": (
         Edit(
+            "        import cupy.cudnn\n",
+            "        with warnings.catch_warnings(action='ignore',"
+            " category=DeprecationWarning): import cupy.cudnn\n",
+            "CuPy 13 deprecates its module's name. Where warnings are errors, as in "
+            "a test suite, Chainer went without cuDNN for it.",
+        ),
+        Edit(
             "    if (not cudnn_enabled and\n",
             "    if (not cudnn_enabled and _cupy_major < 14 and\n",
             "CuPy 14 removed ``cupy.cudnn``, so the advice to reinstall CuPy "

@@ -42,13 +42,19 @@ class EditingFinder:
     ) -> ModuleSpec | None:
         """Return a spec with an `EditingLoader`, or None for other modules.
 
+        Before CuPy, CUDA's libraries are loaded (see `_cuda_libraries`).
+
         Raises
         ------
         ImportError
             `fullname` is ``chainer`` and another version of it is installed.
         """
-        if fullname.partition(".")[0] not in ("chainer", "chainermn"):
+        if fullname.partition(".")[0] not in ("chainer", "chainermn", "cupy"):
             return None
+        from chainer_style.compat import _cuda_libraries
+
+        if fullname in _cuda_libraries.USERS:
+            _cuda_libraries.load()
         from chainer_style.compat._edits import EDITS
 
         if fullname == "chainer":

@@ -19,6 +19,7 @@ from chainer import Variable, optimizers
 from chainer.backends import cuda
 
 from chainer_style import losses
+from chainer_style.engines import devices
 from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
 from chainer_style.errors import UserError
 from chainer_style.images import Array
@@ -40,7 +41,7 @@ class ChainerEngine(Engine):
     Raises
     ------
     UserError
-        If the CUDA device is not there.
+        If the CUDA device, or cuDNN where asked for, is not there.
     """
 
     name = "chainer"
@@ -249,18 +250,16 @@ def chainer_device(device: Device) -> Any:
     Raises
     ------
     UserError
-        If CuPy or the device is missing.
+        If CuPy, one of its libraries, the driver or the device is missing.
     """
     if not device.is_gpu:
         return chainer.get_device("@numpy")
-    if not cuda.available:
+    if (missing := devices.obstacle(device)) is not None:
+        without = "leave --gpu out for the CPU"
+        if missing.reason == devices.NO_CUDNN:
+            without = "add --no-cudnn"
         raise UserError(
-            f"no CUDA device for --gpu {device.gpu}: CuPy finds none here; install "
-            "the extra 'cuda' and an NVIDIA driver, or leave --gpu out for the CPU"
-        )
-    count = cuda.cupy.cuda.runtime.getDeviceCount()
-    if device.gpu >= count:
-        raise UserError(
-            f"no CUDA device {device.gpu}: this machine has {count}, numbered from 0"
+            f"{missing.reason} for --gpu {device.gpu}: {missing.cause}; "
+            f"{missing.remedy}, or {without}"
         )
     return chainer.get_device(f"@cupy:{device.gpu}")

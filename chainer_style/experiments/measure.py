@@ -9,12 +9,15 @@ import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainer_style import memory
 from chainer_style.errors import UserError
 from chainer_style.experiments.records import Record
 from chainer_style.paper import Cell
+
+if TYPE_CHECKING:
+    from chainer_style.engines.base import Device
 
 DROPPED = 1
 """First iterations left out of median and spread: they fill caches and pools."""
@@ -91,13 +94,16 @@ def measure(task: Task, progress: Progress) -> Record:
 
 def unavailable(cell: Cell) -> str | None:
     """Return why a cell cannot run on this machine, or None where it can."""
-    from chainer.backends import cuda
+    from chainer_style.engines import devices
 
-    if cell.column != "CPU" and not cuda.available:
-        return "no CUDA device"
-    if cell.column == "cuDNN" and not cuda.cudnn_enabled:
-        return "CuPy has no cuDNN here"
-    return None
+    missing = devices.obstacle(_device(cell))
+    return None if missing is None else missing.reason
+
+
+def _device(cell: Cell) -> Device:
+    from chainer_style.engines.base import Device
+
+    return Device(gpu=-1 if cell.column == "CPU" else 0, cudnn=cell.column == "cuDNN")
 
 
 def _child(pipe: Connection, task: Task) -> None:
@@ -111,11 +117,10 @@ def _child(pipe: Connection, task: Task) -> None:
 def run(task: Task, progress: Progress) -> Record:
     """Measure a cell in this process."""
     from chainer_style import images, transfer
-    from chainer_style.engines.base import Device
 
     cell = task.cell
     started = _now()
-    device = Device(gpu=-1 if cell.column == "CPU" else 0, cudnn=cell.column == "cuDNN")
+    device = _device(cell)
     job = transfer.prepare(
         task.content,
         task.style,

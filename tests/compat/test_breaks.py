@@ -239,6 +239,30 @@ def write_package(folder, name, **modules):
         (folder / name / f"{module}.py").write_text(textwrap.dedent(source))
 
 
+def test_deprecated_name_of_cudnn_does_not_disable_it(python, tmp_path):
+    anything = """
+        from unittest.mock import MagicMock
+
+        __version__ = "13.6.0"
+        ndarray = type("ndarray", (), {})
+
+        def __getattr__(name):
+            if name.startswith("_"):
+                raise AttributeError(name)
+            return MagicMock()
+    """
+    deprecated = "import warnings; warnings.warn('use cupyx', DeprecationWarning)"
+    util = "class PerformanceWarning(Warning): pass"
+    write_package(tmp_path, "cupy", __init__=anything, cudnn=deprecated, _util=util)
+    library = f"{textwrap.dedent(anything)}\ngetVersion = lambda: 8907"
+    write_package(tmp_path / "cupy", "cuda", __init__=anything, cudnn=library)
+    write_package(tmp_path, "cupyx")
+    write_package(tmp_path / "cupyx", "scipy", special="")
+    write_package(tmp_path / "cupyx/scipy", "linalg")
+    code = "import chainer_style, chainer; print(chainer.backends.cuda.cudnn_enabled)"
+    assert python("-c", code, path=tmp_path) == "True\n"
+
+
 def test_missing_nccl_is_no_news_at_import(python, tmp_path):
     cuda = """
         import warnings

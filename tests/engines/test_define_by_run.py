@@ -8,6 +8,7 @@ import pytest
 import reference
 
 from chainer_style import engines, images, protocols, transfer
+from chainer_style.engines import devices
 from chainer_style.engines.base import Device, Problem
 from chainer_style.engines.define_by_run import ChainerEngine, _clip_by_pixel
 from chainer_style.errors import UserError
@@ -229,18 +230,28 @@ def test_unknown_engine():
 
 
 def test_a_missing_cuda_device_is_named(weights_of):
-    from chainer.backends import cuda
-
-    number = cuda.cupy.cuda.runtime.getDeviceCount() if cuda.available else 0
     problem = make_problem("vgg16", weights_of("vgg16"))
-    with pytest.raises(UserError, match=f"no CUDA device.* {number}"):
-        ChainerEngine(problem, Device(gpu=number))
+    with pytest.raises(UserError, match=r"no CUDA device for --gpu 999: .*leave --gpu"):
+        ChainerEngine(problem, Device(gpu=999))
+
+
+def test_missing_cudnn_is_refused_and_not_done_without(monkeypatch, weights_of):
+    missing = devices.Obstacle(devices.NO_CUDNN, "it is gone", "fetch it")
+    monkeypatch.setattr(devices, "obstacle", lambda device: missing)
+    problem = make_problem("vgg16", weights_of("vgg16"))
+    with pytest.raises(UserError) as raised:
+        ChainerEngine(problem, Device(gpu=0))
+    assert str(raised.value) == (
+        "CuPy has no cuDNN here for --gpu 0: it is gone; fetch it, or add --no-cudnn"
+    )
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize("cudnn", [False, True])
 def test_gpu_equals_the_cpu(name, cudnn, weights_of):
+    if missing := devices.obstacle(Device(0, cudnn)):
+        pytest.skip(f"{missing.reason}: {missing.cause}")
     problem = make_problem(name, weights_of(name))
     content, style, gradient = expected(problem)
     engine = ChainerEngine(problem, Device(0, cudnn))
