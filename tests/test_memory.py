@@ -40,7 +40,8 @@ def test_peak():
     high = memory.peak()
     assert high > len(held)
     del held
-    assert memory.peak() >= high
+    # Linux counts pages per thread, and adds them up now and then.
+    assert memory.peak() > 0.98 * high
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can forget a peak")

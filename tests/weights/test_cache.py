@@ -188,6 +188,11 @@ def lie(path: Path) -> None:
         file.attrs.modify("seed", np.int64(4))
 
 
+def drop_a_layer(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["conv1_2"]
+
+
 def swap_for_a_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -199,6 +204,7 @@ def swap_for_a_folder(path: Path) -> None:
     [
         flip,
         lie,
+        drop_a_layer,
         lambda path: path.write_bytes(path.read_bytes()[:-100]),
         lambda path: path.write_bytes(b""),
         lambda path: path.write_text("nothing"),
