@@ -157,11 +157,12 @@ def run(
     make_folder(output)
     settings = job.problem.protocol
     log = observers.RunLog(job, {"content": content, "style": style})
-    iterates = observers.finite(log.watch(observers.interruptible(job.run())))
-    iterates = observers.snapshots(iterates, output, settings.snapshot_every)
     try:
-        for _ in observers.progress(iterates, settings.iterations, quiet=quiet):
-            pass
+        with observers.interruptible(job.run()) as iterates:
+            watched = observers.finite(log.watch(iterates))
+            kept = observers.snapshots(watched, output, settings.snapshot_every)
+            for _ in observers.progress(kept, settings.iterations, quiet=quiet):
+                pass
     finally:
         _save(job, log, output)
     label = job.problem.weights.label

@@ -5,20 +5,25 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from chainer_style.errors import UserError
 from chainer_style.transfer import Iterate
 
 
-def interruptible(iterates: Iterable[Iterate]) -> Iterator[Iterate]:
-    """Stop after the iteration during which Ctrl-C or SIGTERM came.
+@contextmanager
+def interruptible(iterates: Iterable[Iterate]) -> Iterator[Iterator[Iterate]]:
+    """Let iterates end after the one during which Ctrl-C or SIGTERM came.
 
     The picture is then whole. A second Ctrl-C interrupts at once. Outside the main
     thread, where Python takes no signals, the iterates pass unchanged.
+
+    A context, not a generator alone: one that is left in the middle lives until it
+    is collected, in whatever thread, and would leave its handlers behind.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield from iterates
+        yield iter(iterates)
         return
     asked = threading.Event()
 
@@ -30,13 +35,17 @@ def interruptible(iterates: Iterable[Iterate]) -> Iterator[Iterate]:
     signals = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, ask) for number in signals}
     try:
-        for iterate in iterates:
-            yield iterate
-            if asked.is_set():
-                return
+        yield _until(asked, iterates)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _until(asked: threading.Event, iterates: Iterable[Iterate]) -> Iterator[Iterate]:
+    for iterate in iterates:
+        yield iterate
+        if asked.is_set():
+            return
 
 
 def finite(iterates: Iterable[Iterate]) -> Iterator[Iterate]:

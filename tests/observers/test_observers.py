@@ -91,19 +91,35 @@ def test_quiet_progress_is_silent(job, capsys):
 def test_interruption_ends_after_the_iteration(job, number):
     before = signal.getsignal(number)
     seen = []
-    for iterate in observers.interruptible(job.run()):
-        seen.append(iterate.index)
-        if iterate.index == 2:
-            os.kill(os.getpid(), number)
+    with observers.interruptible(job.run()) as iterates:
+        for iterate in iterates:
+            seen.append(iterate.index)
+            if iterate.index == 2:
+                os.kill(os.getpid(), number)
     assert seen == [0, 1, 2]
     assert signal.getsignal(number) == before
 
 
 def test_a_second_interruption_is_immediate(job):
     def insist():
-        for iterate in observers.interruptible(job.run()):
-            for _ in range(2 if iterate.index == 1 else 0):
-                os.kill(os.getpid(), signal.SIGINT)
+        with observers.interruptible(job.run()) as iterates:
+            for iterate in iterates:
+                for _ in range(2 if iterate.index == 1 else 0):
+                    os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         insist()
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_an_interruptible_run_that_fails_leaves_no_handler(job):
+    def fail():
+        with observers.interruptible(job.run()) as iterates:
+            for _ in iterates:
+                raise ZeroDivisionError
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert signal.getsignal(signal.SIGTERM) == before
