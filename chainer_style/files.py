@@ -35,6 +35,22 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def named_folder(variable: str) -> Path | None:
+    """Return the folder that an environment variable names, or None.
+
+    Raises
+    ------
+    UserError
+        If it begins with the home of a user that there is not.
+    """
+    if not (named := os.environ.get(variable)):
+        return None
+    try:
+        return Path(named).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"cannot use {variable}={named}: {error}") from error
+
+
 def make_folder(path: Path) -> None:
     """Create a folder with its parents and see that it can be written to.
 

@@ -63,3 +63,13 @@ def test_a_folder_that_cannot_be_written_to():
         files.make_folder(Path("/proc/self/pictures"))
     with pytest.raises(UserError, match="cannot write to the folder /proc"):
         files.check_folder(Path("/proc/self/pictures"))
+
+
+def test_a_folder_named_by_a_variable(monkeypatch):
+    monkeypatch.delenv("FOLDER", raising=False)
+    assert files.named_folder("FOLDER") is None
+    monkeypatch.setenv("FOLDER", "~/there")
+    assert files.named_folder("FOLDER") == Path.home() / "there"
+    monkeypatch.setenv("FOLDER", "~nobody-of-this-name/there")
+    with pytest.raises(UserError, match="cannot use FOLDER=~nobody-of-this-name/there"):
+        files.named_folder("FOLDER")

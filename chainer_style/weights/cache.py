@@ -25,7 +25,7 @@ import platformdirs
 
 from chainer_style import __version__, functions, provenance
 from chainer_style.errors import UserError
-from chainer_style.files import make_folder
+from chainer_style.files import make_folder, named_folder
 from chainer_style.networks import Network
 from chainer_style.networks.nodes import Node
 from chainer_style.weights import layerwise, selftaught, store
@@ -51,10 +51,9 @@ def home() -> Path:
     ``self-taught`` within ``$CHAINER_STYLE_CACHE`` if that is set, else within the
     package's part of the user's cache.
     """
-    if named := os.environ.get(VARIABLE):
-        cache = Path(named).expanduser()
-    else:
-        cache = platformdirs.user_cache_path("chainer-style", appauthor=False)
+    cache = named_folder(VARIABLE) or platformdirs.user_cache_path(
+        "chainer-style", appauthor=False
+    )
     return cache / "self-taught"
 
 

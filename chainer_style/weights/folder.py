@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import platformdirs
 
 import chainer_style
 from chainer_style.errors import UserError
+from chainer_style.files import named_folder
 from chainer_style.weights import registry
 from chainer_style.weights.registry import Original
 
@@ -46,8 +46,8 @@ def models() -> Path:
     ``$CHAINER_STYLE_MODELS`` if it is set; else ``models`` in the checkout that the
     package runs from; else, for an installed package, a folder of the user's.
     """
-    if named := os.environ.get(VARIABLE):
-        return Path(named).expanduser()
+    if named := named_folder(VARIABLE):
+        return named
     checkout = Path(chainer_style.__file__).parents[1] / "models"
     if (checkout / "README.rst").is_file():
         return checkout
