@@ -28,7 +28,7 @@ Filters = Callable[[Conv | Linear, tuple[int, ...], Sequence[Matrix]], Matrix]
 DEVIATION = 10.0
 """Standard deviation of every channel before its ReLU."""
 
-SHALLOW_DEVIATION = 40.0
+SHALLOW_DEVIATION = 30.0
 """The same up to the last tap below the first that reads content.
 
 Both were chosen by eye, so that the 2016 values of lambda and of the learning rate
