@@ -12,6 +12,7 @@ from chainer_style.cli.convert import convert
 from chainer_style.cli.info import info
 from chainer_style.errors import UserError
 from chainer_style.networks import NETWORKS
+from chainer_style.text import aligned, size
 
 if TYPE_CHECKING:
     from chainer_style.weights.folder import State
@@ -50,13 +51,13 @@ def list_() -> None:
             original.network,
             NETWORKS[original.network].title if original.network in NETWORKS else "-",
             original.layout,
-            ("" if original.is_size_exact else "~") + _size(original.size),
+            ("" if original.is_size_exact else "~") + size(original.size),
             _state(folder.state(original, home), original.size),
             original.licence,
         )
         for original in registry.ORIGINALS
     ]
-    for line in _aligned([head, *rows]):
+    for line in aligned([head, *rows]):
         click.echo(line)
     click.echo(f"\nfolder: {folder.shown(home)}")
 
@@ -165,21 +166,10 @@ def _verdicts(items: Iterable[str]) -> Iterator[Verdict]:
             yield from checks.of_name(item, home)
 
 
-def _state(state: State, size: int) -> str:
+def _state(state: State, whole: int) -> str:
     match state.kind:
         case "absent":
             return "not there"
         case "partial":
-            return f"partial, {100 * state.size // size} %"
-    return f"{state.kind}, {_size(state.size)}"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB"
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
+            return f"partial, {100 * state.size // whole} %"
+    return f"{state.kind}, {size(state.size)}"

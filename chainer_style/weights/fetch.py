@@ -14,6 +14,7 @@ import filelock
 from chainer_style.errors import UserError
 from chainer_style.files import make_folder
 from chainer_style.networks import NETWORKS
+from chainer_style.text import size
 from chainer_style.weights import folder, pins, registry, store, verify
 from chainer_style.weights.collection import count
 from chainer_style.weights.convert import convert
@@ -235,7 +236,7 @@ class _Fetch:
             return self._path
         target = folder.store_of(self._original.network, self._home)
         convert(self._path, target, self._network)
-        done = f"{shown(target)}: {self._network.title}, {_size(target.stat().st_size)}"
+        done = f"{shown(target)}: {self._network.title}, {size(target.stat().st_size)}"
         if was_there or self._wish.keep:
             done += f"; {self._original.name} stays beside it"
         else:
@@ -269,18 +270,18 @@ class _Fetch:
             converted = FLOAT * count(part.parameter_shapes())
         free = shutil.disk_usage(self._home).free
         about = "" if original.is_size_exact else "about "
-        begun = f", {_size(there)} of it here" if there else ""
+        begun = f", {size(there)} of it here" if there else ""
         kept = converted
         if self._wish.keep or not converted:
             kept += original.size
         self._watch.say(
-            f"{original.name}: {about}{_size(original.size)} to download{begun}, "
-            f"{_size(kept)} to keep; licence: {original.licence}"
+            f"{original.name}: {about}{size(original.size)} to download{begun}, "
+            f"{size(kept)} to keep; licence: {original.licence}"
         )
         if free < left + converted:
             raise UserError(
-                f"there is too little room in {self._home}: {_size(left + converted)} "
-                f"are needed, {_size(free)} are free; make room, or set "
+                f"there is too little room in {self._home}: {size(left + converted)} "
+                f"are needed, {size(free)} are free; make room, or set "
                 f"{folder.VARIABLE} to a folder on another disk"
             )
 
@@ -344,7 +345,3 @@ class _Fetch:
             f"{self._original.name} {verdict.text} "
             f"({shown(self._home / pins.FILE)}); if you trust it, repeat with --accept"
         )
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

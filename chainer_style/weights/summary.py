@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from chainer_style import networks
+from chainer_style.text import aligned
 from chainer_style.weights import caffe, keras, store
 from chainer_style.weights.collection import LABELS, Array, Weights, printable
 from chainer_style.weights.disk import existing_file, sha256
@@ -208,7 +209,7 @@ def render(summary: Summary) -> str:
     """Return a summary as an aligned text."""
     width = max(map(len, summary.facts))
     lines = [f"{what:<{width}}  {value}" for what, value in summary.facts.items()]
-    lines += ["", *_aligned([HEAD, *_rows(summary.arrays)])]
+    lines += ["", *aligned([HEAD, *_rows(summary.arrays)], LEFT)]
     if summary.without:
         counts = ", ".join(
             f"{printable(kind) or 'no type'} {n}" for kind, n in summary.without.items()
@@ -237,13 +238,3 @@ def _rows(arrays: Iterable[ArraySummary]) -> Iterator[tuple[str, ...]]:
         )
     title = f"{layers} layer{'s' * (layers != 1)}"
     yield ("total", title, "", "", f"{parameters:,}", f"{nbytes:,}", "", "", "")
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            text.ljust(width) if i < LEFT else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
