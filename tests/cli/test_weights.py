@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import caffe_files
 import published
 import pytest
 from click.testing import CliRunner
@@ -217,6 +218,31 @@ def test_reproduce_fetches_what_is_missing(
     assert isinstance(call(*words, "--table", 5).exception, ReachedError)
     assert isinstance(call(*words, "--table", 4).exception, ReachedError)
     assert asked == ["nin", "vgg16", "vgg16", "vgg16"]
+
+
+@pytest.mark.slow
+def test_reproduce_with_fetched_weights_from_end_to_end(
+    call, server, pictures, home, weights_of, monkeypatch
+) -> None:
+    content = caffe_files.model_of(weights_of("vgg16").arrays)
+    server.items["/vgg16"] = Item(content)
+    original = published.original(
+        content, server.url + "/vgg16", network="vgg16", name="vgg.caffemodel"
+    )
+    monkeypatch.setattr(registry, "ORIGINALS", (original,))
+    words = ["reproduce", "--weights", "caffe", "-i", pictures[0], "-s", pictures[1]]
+    result = call(*words, "--table", 5, "--seconds", 0.1)
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in home.glob("*.h5")] == ["vgg16.h5"]
+    (machine,) = (path for path in Path("results").iterdir() if path.name != "report")
+    for width in (64, 128, 256):
+        record = json.loads((machine / f"vgg16-{width}-cpu.json").read_text())
+        weights = record["settings"]["weights"]
+        assert weights["kind"] == "trained"
+        assert weights["source"] == "vgg.caffemodel"
+    page = Path("results", "report", "index.html").read_text()
+    assert "trained weights" in page
+    assert "untrained" not in page
 
 
 def test_reproduce_stops_where_nothing_can_be_fetched(
