@@ -22,7 +22,6 @@ EXTRAS = {
     "fuzz": ["atheris>=3.0"],
     "mpi": ["mpi4py>=4.0"],
     "test": [
-        "docutils>=0.21",
         "hypothesis>=6.100",
         "mypy>=1.14",
         # 5 no longer reads Caffe's files.
@@ -42,7 +41,7 @@ setup(
     long_description_content_type="text/x-rst",
     license="MIT",
     packages=find_packages(include=["chainer_style", "chainer_style.*"]),
-    package_data={"chainer_style": ["report/templates/*"]},
+    package_data={"chainer_style": ["report/templates/*", "report/parts/*.j2"]},
     python_requires=">=3.11",
     install_requires=[
         "chainer==7.8.1",
@@ -52,6 +51,7 @@ setup(
         "matplotlib>=3.9",
         "protobuf>=4",
         "click>=8.1",
+        "docutils>=0.21",
         "filelock>=3.12",
         "jinja2>=3.1",
         "packaging>=24",

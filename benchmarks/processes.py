@@ -70,4 +70,6 @@ def save(path: Path, experiment: str, content: dict[str, Any]) -> None:
 def default_path(name: str) -> Path:
     """Return where a record of this machine belongs."""
     results = Path(__file__).resolve().parents[1] / "results"
-    return results / provenance.machine_name() / "reader" / f"{name}.json"
+    return (
+        results / provenance.machine_name() / "benchmarks" / "reader" / f"{name}.json"
+    )

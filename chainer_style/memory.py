@@ -25,3 +25,12 @@ def forget_peak() -> None:
     """Let the peak begin anew, where the system can: on Linux alone."""
     with contextlib.suppress(OSError):
         (PROCESS / "clear_refs").write_text("5")
+
+
+def peak_on(gpu: bool) -> int:
+    """Return the most bytes held: of CuPy's memory pool, or by this process."""
+    if not gpu:
+        return peak()
+    import cupy
+
+    return int(cupy.get_default_memory_pool().total_bytes())

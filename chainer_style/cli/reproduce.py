@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
-
-from chainer_style.paper import RATE_TABLES
 
 RESULTS = click.option(
     "--results",
@@ -16,26 +16,44 @@ RESULTS = click.option(
     help="Folder of the records, one folder per machine below it.",
 )
 
+WHOLE_MINUTES = 5
+"""How long the paper's protocol iterates."""
+
+
+class _Part(click.ParamType):  # type: ignore[type-arg]
+    """A part of the paper, by name; the names load with the experiments."""
+
+    name = "part"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Refuse a name that there is not."""
+        from chainer_style.experiments.catalogue import PARTS
+
+        if value not in PARTS:
+            self.fail(f"{value!r} is none of: {', '.join(PARTS)}", param, ctx)
+        return value
+
 
 @click.command()
-@click.option(
-    "--table",
-    "numbers",
-    multiple=True,
-    type=click.Choice([str(number) for number in RATE_TABLES]),
-    help="Table of the paper; may be repeated.  [default: all]",
-)
+@click.argument("parts", nargs=-1, type=_Part(), metavar="[PART]...")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),
-    default=60,
+    default=30,
     show_default=True,
-    help="How long each cell iterates.",
+    help="How long each cell of Tables 4 and 5 iterates.",
 )
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
     help="The same in minutes; the paper's protocol is 5.",
+)
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Whole protocols: 5 minutes per cell, the batches of 2016, all digits.",
 )
 @click.option(
     "-i",
@@ -61,42 +79,40 @@ RESULTS = click.option(
     "file (.h5 or .caffemodel).",
 )
 @RESULTS
+@click.option(
+    "--afresh", is_flag=True, help="Do not go on where an interrupted run stopped."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress bars.")
 def reproduce(
     *,
-    numbers: tuple[str, ...],
+    parts: tuple[str, ...],
     seconds: float,
     minutes: float | None,
-    content: Path,
-    style: Path,
-    weights: str,
+    full: bool,
     results: Path,
+    afresh: bool,
     quiet: bool,
+    **chosen: Any,
 ) -> None:
     """Run the paper's experiments and write the report.
 
-    Records are saved cell by cell; what was measured before an interruption
-    stays.
+    PART is table1, table4, figure6 and so on; without, everything. Records are saved
+    cell by cell, and a run that was interrupted goes on where it stopped.
     """
-    from chainer_style.experiments import rates
+    from chainer_style.experiments import runner
+    from chainer_style.experiments.catalogue import Options, experiments_of
 
-    tables = [RATE_TABLES[int(number)] for number in numbers or RATE_TABLES]
-    plan = rates.Plan(
-        seconds=60 * minutes if minutes else seconds,
-        content=content,
-        style=style,
-        weights=weights,
-        results=results,
-        quiet=quiet,
-    )
-    if weights == "caffe":
-        rates.check(plan)
-        cells = [cell for table in tables for cell in table.cells]
-        _fetch_missing({cell.network for cell in cells}, quiet)
-    records = list(rates.run(tables, plan))
-    for line in rates.summary(records):
+    if full and not minutes:
+        minutes = WHOLE_MINUTES
+    options = Options(seconds=60 * minutes if minutes else seconds, full=full, **chosen)
+    experiments = experiments_of(parts, options)
+    runner.check(experiments, results)
+    if options.weights == "caffe":
+        _fetch_missing({n for e in experiments for n in e.networks()}, quiet)
+    found = list(runner.run(experiments, results, quiet=quiet, afresh=afresh))
+    for line in _summary(found):
         click.echo(line)
-    click.echo(f"\nrecords: {results / records[0].environment['machine']}")
+    click.echo(f"\nrecords: {results / found[0][1].machine}")
     _report(results)
 
 
@@ -105,6 +121,17 @@ def reproduce(
 def report(results: Path) -> None:
     """Write the report from the records, without running anything."""
     _report(results)
+
+
+def _summary(found: list[Any]) -> Iterator[str]:
+    """Yield one line per record."""
+    width = max(len(job.title) for job, _ in found)
+    for job, record in found:
+        if record.measured:
+            words = job.experiment.summary(record)
+        else:
+            words = f"not measured: {record.reason}"
+        yield f"{job.title:<{width}}  {words}"
 
 
 def _fetch_missing(names: set[str], quiet: bool) -> None:

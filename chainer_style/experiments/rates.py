@@ -2,143 +2,183 @@
 
 from __future__ import annotations
 
-import datetime
+import dataclasses
+import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tqdm.auto import tqdm
+from chainer_style import images, memory, networks
+from chainer_style.experiments.base import Experiment, Progress
+from chainer_style.experiments.records import TimedRecord
+from chainer_style.paper import Cell
 
-from chainer_style import images, networks
-from chainer_style.experiments import records
-from chainer_style.experiments.measure import Task, measure, unavailable
-from chainer_style.experiments.records import Record
-from chainer_style.files import check_folder, make_folder
-from chainer_style.paper import Cell, RateTable
+if TYPE_CHECKING:
+    from chainer_style.engines.base import Device
+
+DROPPED = 1
+"""First iterations left out of median and spread: they fill caches and pools."""
+
+AT_LEAST = DROPPED + 3
+"""Iterations that every cell does, however short its time."""
 
 SETTING_UP = 5.0
 """Rough seconds that a cell takes beside its iterations, for the time left."""
 
+SETTINGS = frozenset(
+    ("weights", "protocol", "engine", "seed", "content", "style", "requested_seconds")
+)
+"""What the settings of a measured record must say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateRecord(TimedRecord[Cell]):
+    """How long the iterations of a style transfer took; see `TimedRecord`."""
+
+    experiment = "rates"
+    cell_type = Cell
+
+    @property
+    def rate(self) -> float:
+        """Iterations per minute, from the median."""
+        return 60 / self.median
+
+    def iterations_after(self, minutes: int) -> tuple[float, bool]:
+        """Return the iterations done after some minutes, and if they were counted.
+
+        Counted from the first iteration on where the run lasted that long;
+        otherwise the rate times the minutes.
+        """
+        end = 60 * minutes
+        ends = list(itertools.accumulate(self.seconds))
+        if ends and ends[-1] >= end:
+            return sum(finished <= end for finished in ends), True
+        return self.rate * minutes, False
+
+    def check(self) -> None:
+        """Refuse a measured record without times, settings or a label."""
+        super().check()
+        if not self.measured:
+            return
+        lacking = sorted(SETTINGS - self.settings.keys())
+        if "label" not in self.settings.get("weights", ()):
+            lacking.append("the label of its weights")
+        if lacking:
+            raise ValueError(f"it lacks {', '.join(lacking)}")
+
 
 @dataclass(frozen=True)
-class Plan:
-    """What to measure, and where the records go.
+class Rates(Experiment[Cell]):
+    """Style transfer under protocol 2016, for so many seconds per cell.
 
     Attributes
     ----------
+    chosen
+        The cells; what occurs twice is measured once.
     seconds
-        How long each cell iterates.
+        How long to iterate.
     content, style
         Picture files.
     weights
         See `chainer_style.weights.load`.
-    results
-        Folder of the records, one folder per machine below it.
-    quiet
-        Show no progress bars.
     """
 
+    record = RateRecord
+
+    chosen: tuple[Cell, ...]
     seconds: float
     content: Path
     style: Path
     weights: str
-    results: Path
-    quiet: bool = False
 
+    def cells(self) -> tuple[Cell, ...]:
+        """Return the chosen cells, each once."""
+        return tuple(dict.fromkeys(self.chosen))
 
-def run(tables: Iterable[RateTable], plan: Plan) -> Iterator[Record]:
-    """Measure every cell of some tables once, and save each record at once.
+    def title(self, cell: Cell) -> str:
+        """Return a cell's name to print."""
+        return f"{networks.get(cell.network).title} {cell.size} px {cell.column}"
 
-    Yields
-    ------
-    Record
-        One per cell, those that cannot run here included.
+    def estimate(self, cell: Cell) -> float:
+        """Return the seconds asked for and those of setting up."""
+        return self.seconds + SETTING_UP
 
-    Raises
-    ------
-    UserError
-        If pictures or weights cannot be used, or records not be saved.
-    """
-    check(plan)
-    make_folder(plan.results)
-    cells = tuple(dict.fromkeys(cell for table in tables for cell in table.cells))
-    runnable = [cell for cell in cells if not unavailable(cell)]
-    for cell in cells:
-        left = len(runnable) - runnable.index(cell) if cell in runnable else 0
-        record = _measure(cell, plan, left, len(runnable))
-        records.save(record, plan.results)
-        yield record
+    def obstacle(self, cell: Cell) -> str | None:
+        """Return what of the device is missing."""
+        from chainer_style.engines import devices
 
+        missing = devices.obstacle(device_of(cell.column))
+        return None if missing is None else missing.reason
 
-def check(plan: Plan) -> None:
-    """See that pictures can be read and records be saved; leave nothing behind.
+    def check(self) -> None:
+        """Refuse pictures that cannot be read."""
+        for picture in (self.content, self.style):
+            images.read(picture)
 
-    Raises
-    ------
-    UserError
-        If not.
-    """
-    for picture in (plan.content, plan.style):
-        images.read(picture)
-    check_folder(plan.results)
+    def networks(self) -> frozenset[str]:
+        """Return the networks of its cells."""
+        return frozenset(cell.network for cell in self.chosen)
 
+    def measure(self, cell: Cell, folder: Path, progress: Progress) -> RateRecord:
+        """Iterate until the time is over, and leave the picture."""
+        from chainer_style import transfer
 
-def _measure(cell: Cell, plan: Plan, left: int, count: int) -> Record:
-    from chainer_style.provenance import machine_name
-
-    folder = plan.results / machine_name()
-    task = Task(
-        cell=cell,
-        seconds=plan.seconds,
-        content=plan.content,
-        style=plan.style,
-        weights=plan.weights,
-        picture=folder / f"{cell.key}.png",
-    )
-    if not left:
-        return measure(task, lambda *_: None)
-    later = (left - 1) * (plan.seconds + SETTING_UP)
-    with tqdm(
-        total=round(plan.seconds, 1),
-        desc=f"[{count - left + 1}/{count}] {title(cell)}",
-        bar_format="{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]",
-        dynamic_ncols=True,
-        mininterval=0.1 if sys.stderr.isatty() else 10,
-        disable=plan.quiet,
-    ) as bar:
-
-        def show(gone: float, iterations: int) -> None:
-            here = max(plan.seconds - gone, 0)
-            bar.set_postfix_str(
-                f"{iterations} iterations, {60 * iterations / gone:.1f}/min, "
-                f"all done in {_clock(here + later)}",
-                refresh=False,
-            )
-            bar.update(min(gone, plan.seconds) - bar.n)
-
-        bar.set_postfix_str(
-            f"setting up, all done in {_clock(later + plan.seconds + SETTING_UP)}"
+        device = device_of(cell.column)
+        job = transfer.prepare(
+            self.content,
+            self.style,
+            protocol="2016",
+            model=cell.network,
+            width=cell.size,
+            weights=self.weights,
+            engine="chainer",
+            device=device,
         )
-        return measure(task, show)
+        # Making seeded weights takes more than iterating.
+        memory.forget_peak()
+        seconds: list[float] = []
+        gone = 0.0
+        for iterate in job.run(sys.maxsize):
+            seconds.append(iterate.seconds)
+            gone += iterate.seconds
+            rate = 60 * len(seconds) / gone
+            words = f"{len(seconds)} iterations, {rate:.1f}/min"
+            progress(gone / self.seconds, words)
+            if gone >= self.seconds and len(seconds) >= AT_LEAST:
+                break
+        picture = folder / f"{cell.key}.png"
+        images.save(iterate.picture, picture, iterate.label)
+        settings = {
+            "protocol": dataclasses.asdict(job.problem.protocol),
+            "weights": job.problem.weights.as_record(),
+            "engine": job.engine.name,
+            "seed": job.seed,
+            "content": self.content.name,
+            "style": self.style.name,
+            "picture": picture.name,
+            "requested_seconds": self.seconds,
+            "last_loss": iterate.losses.total,
+        }
+        record: RateRecord = self.result(
+            cell,
+            seconds=seconds,
+            dropped=DROPPED,
+            peak_memory_bytes=memory.peak_on(device.is_gpu),
+            settings=settings,
+        )
+        return record
+
+    def summary(self, record: RateRecord) -> str:
+        """Return rate, median and number of iterations."""
+        return (
+            f"{record.rate:10.1f} iterations/min "
+            f"({1000 * record.median:.0f} ms each, {len(record.kept)} measured)"
+        )
 
 
-def title(cell: Cell) -> str:
-    """Return a cell's name to print."""
-    return f"{networks.get(cell.network).title} {cell.size} px {cell.column}"
+def device_of(column: str) -> Device:
+    """Return the device of one of the paper's columns."""
+    from chainer_style.engines.base import Device
 
-
-def _clock(seconds: float) -> str:
-    return str(datetime.timedelta(seconds=round(seconds))).removeprefix("0:")
-
-
-def summary(found: Sequence[Record]) -> Iterator[str]:
-    """Yield one line per record, for the terminal."""
-    for record in found:
-        if record.measured:
-            yield (
-                f"{title(record.cell):<24} {record.rate:10.1f} iterations/min "
-                f"({1000 * record.median:.0f} ms each, {len(record.kept)} measured)"
-            )
-        else:
-            yield f"{title(record.cell):<24} not measured: {record.reason}"
+    return Device(gpu=-1 if column == "CPU" else 0, cudnn=column == "cuDNN")

@@ -1,33 +1,108 @@
-"""One JSON record per cell of an experiment, with full provenance."""
+"""One JSON record per cell of an experiment, with full provenance.
+
+Records lie in ``results/MACHINE/EXPERIMENT/CELL.json``, beside the pictures that
+their cells made.
+"""
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
+import datetime
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from chainer_style.errors import UserError
 from chainer_style.files import make_folder, write_json
-from chainer_style.paper import Cell
-
-FORMAT = 1
-"""Version of the record's layout."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Cell(Protocol):
+    """What is measured at once: a frozen dataclass of plain values."""
+
+    @property
+    def key(self) -> str:
+        """Name of the cell in file names, unique within its experiment."""
+        ...
+
+
+C = TypeVar("C", bound=Cell)
+
+
+def now() -> str:
+    """Return the UTC date and time in ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Generic[C]):
     """What became of one cell on one machine.
 
     Attributes
     ----------
     cell
         What was to be measured.
+    environment
+        See `chainer_style.provenance.environment`.
+    started
+        UTC date and time in ISO 8601.
     reason
-        Why it could not be; None where it was.
+        Why it could not be measured; None where it was.
+    settings
+        What ran: network, weights, batch, whatever the experiment has to say.
+    """
+
+    experiment: ClassVar[str]
+    """Name of the experiment, and of the folder of its records."""
+    format: ClassVar[int] = 2
+    """Version of the record's layout."""
+    cell_type: ClassVar[type[Any]]
+    """Class of its cells."""
+
+    cell: C
+    environment: dict[str, Any]
+    started: str = field(default_factory=now)
+    reason: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is something to show."""
+        return self.reason is None
+
+    @property
+    def machine(self) -> str:
+        """Name of the machine, and of its folder."""
+        return str(self.environment["machine"])
+
+    def check(self) -> None:
+        """Refuse a record that lacks what nothing is shown without.
+
+        Raises
+        ------
+        ValueError
+            Naming what is lacking.
+        """
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the record as it stands in its file."""
+        return {"experiment": self.experiment, "format": self.format, **asdict(self)}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Return the record of a document without experiment and format."""
+        cell = cls.cell_type(**document["cell"])
+        return cls(**{**document, "cell": cell})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedRecord(Record[C]):
+    """A record of something done again and again, each time timed.
+
+    Attributes
+    ----------
     seconds
         Raw wall-clock time of every iteration, first to last.
     dropped
@@ -35,27 +110,11 @@ class Record:
     peak_memory_bytes
         Highest resident memory while the cell iterated; on a GPU, of CuPy's
         memory pool.
-    settings
-        Network, weights, engine, protocol, seed and pictures.
-    environment
-        See `chainer_style.provenance.environment`.
-    started
-        UTC date and time in ISO 8601.
     """
 
-    cell: Cell
-    environment: dict[str, Any]
-    started: str
-    reason: str | None = None
     seconds: Sequence[float] = ()
     dropped: int = 0
     peak_memory_bytes: int | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def measured(self) -> bool:
-        """Whether there is a time to show."""
-        return self.reason is None
 
     @property
     def kept(self) -> Sequence[float]:
@@ -75,61 +134,72 @@ class Record:
         tenths = quantiles(self.kept, n=10, method="inclusive")
         return tenths[0], tenths[-1]
 
-    @property
-    def rate(self) -> float:
-        """Iterations per minute, from the median."""
-        return 60 / self.median
-
-    def iterations_after(self, minutes: int) -> tuple[float, bool]:
-        """Return the iterations done after some minutes, and if they were counted.
-
-        Counted from the first iteration on where the run lasted that long;
-        otherwise the rate times the minutes.
-        """
-        end = 60 * minutes
-        ends = list(itertools.accumulate(self.seconds))
-        if ends and ends[-1] >= end:
-            return sum(finished <= end for finished in ends), True
-        return self.rate * minutes, False
-
-    def as_document(self) -> dict[str, Any]:
-        """Return the record as it stands in its file."""
-        return {"format": FORMAT, **asdict(self)}
+    def check(self) -> None:
+        """Refuse a measured record without times."""
+        super().check()
+        if self.measured and not self.kept:
+            raise ValueError("it lacks times")
 
 
-def save(record: Record, folder: Path) -> Path:
+def save(record: Record[Any], results: Path) -> Path:
     """Write a record into its machine's folder and return its path."""
-    folder = folder / record.environment["machine"]
+    folder = results / record.machine / record.experiment
     make_folder(folder)
     path = folder / f"{record.cell.key}.json"
     write_json(path, record.as_document())
     return path
 
 
-def load(path: Path) -> Record:
+def load(path: Path, kinds: Mapping[str, type[Record[Any]]]) -> Record[Any]:
     """Read a record.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    kinds
+        Class of the records by experiment; see
+        `chainer_style.experiments.catalogue.RECORDS`.
 
     Raises
     ------
     UserError
-        If the file is no record, or one of a later version.
+        If the file is no record, one of an experiment that is not known, or one of
+        another version.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         version = document.pop("format")
-        if version > FORMAT:
+        experiment = document.pop("experiment", "?")
+        kind = kinds.get(experiment)
+        if version == 1:
+            raise UserError(f"{path} is an older record, of format 1; measure it again")
+        if kind is None:
+            raise UserError(f"{path} is of an experiment not known: {experiment!r}")
+        if version > kind.format:
             raise UserError(
                 f"{path} is a record of format {version}; this version of "
-                f"chainer_style reads up to {FORMAT}: update it"
+                f"chainer_style reads up to {kind.format}: update it"
             )
-        return Record(**{**document, "cell": Cell(**document["cell"])})
+        if version < kind.format:
+            raise UserError(
+                f"{path} is an older record, of format {version}; measure it again"
+            )
+        record = kind.from_document(document)
+        record.check()
+        return record
     except UserError:
         raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is not a record of an experiment: {error}") from None
 
 
-def load_all(folder: Path) -> Iterator[Record]:
-    """Yield every record below a folder, machine by machine."""
-    for path in sorted(folder.glob("*/*.json")):
-        yield load(path)
+def paths(results: Path) -> Iterator[Path]:
+    """Yield what may be a record below a folder, machine by machine."""
+    # A level higher lay those of format 1.
+    yield from sorted([*results.glob("*/*.json"), *results.glob("*/*/*.json")])
+
+
+def started(record: Record[Any], when: str) -> Record[Any]:
+    """Return the record with another time of its start."""
+    return dataclasses.replace(record, started=when)

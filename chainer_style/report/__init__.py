@@ -33,22 +33,21 @@ def build(results: Path, output: Path, machine: str) -> Path:
     Raises
     ------
     UserError
-        If there is no record of that machine, one cannot be read, or the folder
-        cannot be written to.
+        If there is no record that can be used, or the folder cannot be written to.
     """
     # matplotlib and jinja2 load here, not with the command line.
-    from chainer_style.report import charts, comparison, page, rst, sheets, tables
+    from chainer_style.report import charts, grid, machines, page, sheets, tables
 
-    machines = comparison.read(results, machine)
-    first = machines[0]
-    files: dict[str, bytes | str] = {"rates.csv": sheets.rates_csv(machines)}
+    found = machines.read(results, machine)
+    first = found.machines[0]
+    files: dict[str, bytes | str] = {"rates.csv": sheets.rates_csv(found.machines)}
     for table in RATE_TABLES.values():
         name = f"table{table.number}"
         files[f"{name}.csv"] = sheets.table_csv(table, first)
-        files[f"{name}.rst"] = rst.render(tables.layout(table, first))
+        files[f"{name}.rst"] = grid.render(tables.layout(table, first))
         chart = charts.draw(table, first, alone=True)
         files[f"figure{table.figure}.png"] = charts.save(chart, "png")
-    files["index.html"] = page.render(machines)
+    files["index.html"] = page.render(found)
     make_folder(output)
     for name, content in files.items():
         with replacing(output / name) as temporary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from chainer_style import networks
-from chainer_style.experiments.records import Record
+from chainer_style.experiments.rates import RateRecord
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv
 from chainer_style.paper import Cell
@@ -33,7 +33,7 @@ def iteration_flops(cell: Cell) -> int:
     return 2 * network_of_2016(cell.network).flops(cell.size, cell.size)
 
 
-def flops_per_second(record: Record) -> float:
+def flops_per_second(record: RateRecord) -> float:
     """Return the counted operations of an iteration over its median seconds."""
     return iteration_flops(record.cell) / record.median
 

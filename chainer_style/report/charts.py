@@ -17,7 +17,8 @@ from matplotlib.lines import Line2D
 from chainer_style import networks
 from chainer_style.paper import MACHINE, MINUTES, Cell, Column, RateTable
 from chainer_style.report import formats
-from chainer_style.report.comparison import LEFT_OUT, Machine, entries
+from chainer_style.report.comparison import LEFT_OUT, entries
+from chainer_style.report.machines import Machine
 
 PANELS: dict[Column, str] = {
     "CPU": "Iterations on the CPU",

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from chainer_style.experiments.records import Record
+from chainer_style.experiments.rates import RateRecord
 from chainer_style.report import comparison, formats
-from chainer_style.report.comparison import Machine
+from chainer_style.report.machines import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Description:
 
 def facts(machine: Machine) -> list[tuple[str, str]]:
     """Return what the head of the page says of a machine's run: (what, value)."""
-    found = list(machine.records.values())
+    found = list(machine.rates.values())
     measured = [record for record in found if record.measured]
     lines = [
         ("Machine", machine.hardware),
@@ -46,8 +46,8 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
 
 def describe(machine: Machine) -> list[Description]:
     """Describe every environment among a machine's records, each once."""
-    groups: dict[str, list[Record]] = {}
-    for record in machine.records.values():
+    groups: dict[str, list[RateRecord]] = {}
+    for record in machine.rates.values():
         same = json.dumps(record.environment, sort_keys=True)
         groups.setdefault(same, []).append(record)
     return [
@@ -110,7 +110,7 @@ def _dates(started: Iterable[str]) -> str:
     return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
-def _times(measured: list[Record]) -> str:
+def _times(measured: list[RateRecord]) -> str:
     seconds = sorted({record.settings["requested_seconds"] for record in measured})
     if not seconds:
         return ""
@@ -118,7 +118,7 @@ def _times(measured: list[Record]) -> str:
     return f"{least} s" if least == most else f"{least} to {most} s"
 
 
-def _pictures(record: Record) -> str:
+def _pictures(record: RateRecord) -> str:
     return f"{record.settings['content']} in the style of {record.settings['style']}"
 
 

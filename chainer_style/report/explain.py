@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from chainer_style.paper import ITERATIONS, MINUTES, TABLE_5, Cell, Column
 from chainer_style.protocols import Protocol
 from chainer_style.report import arithmetic
-from chainer_style.report.comparison import Machine, row_title
+from chainer_style.report.comparison import row_title
+from chainer_style.report.machines import Machine
 
 GOGH = (
     "https://github.com/mattya/chainer-gogh/blob/"
@@ -259,7 +260,7 @@ class Explanation:
     def unsteady(self) -> list[tuple[Cell, float]]:
         """Cells whose times vary much, and the 90th over the 10th percentile."""
         found = []
-        for cell, record in self.machine.records.items():
+        for cell, record in self.machine.rates.items():
             if record.measured:
                 low, high = record.spread
                 if high / low >= BUSY:
@@ -271,7 +272,7 @@ class Explanation:
         """Cells whose percentiles rest on fewer than ten iterations."""
         return [
             (cell, len(record.kept))
-            for cell, record in self.machine.records.items()
+            for cell, record in self.machine.rates.items()
             if record.measured and len(record.kept) < 10
         ]
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from chainer_style import __version__
 from chainer_style.errors import UserError
-from chainer_style.experiments.records import Record
+from chainer_style.experiments.rates import RateRecord
 from chainer_style.paper import ITERATIONS, MACHINE, MINUTES, RATE_TABLES, RateTable
 from chainer_style.report import (
     arithmetic,
@@ -21,9 +21,10 @@ from chainer_style.report import (
     environment,
     explain,
     formats,
+    machines,
     tables,
 )
-from chainer_style.report.comparison import Machine
+from chainer_style.report.machines import Found, Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Picture:
     """
 
     image: str | None
-    record: Record
+    record: RateRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,9 @@ class MachineView:
     environments: Sequence[environment.Description]
 
 
-def render(machines: Sequence[Machine]) -> str:
+def render(found: Found) -> str:
     """Return the page as HTML, pictures and styles within; the first machine leads."""
+    everyone = found.machines
     loader = Environment(
         loader=PackageLoader("chainer_style.report"),
         autoescape=True,
@@ -99,15 +101,16 @@ def render(machines: Sequence[Machine]) -> str:
         span=formats.span,
         listing=formats.listing,
         cell=comparison.title,
-        weights=comparison.weights_label,
+        weights=machines.weights_label,
         throughput=arithmetic.flops_per_second,
     )
-    views = [_view(machine) for machine in machines]
+    views = [_view(machine) for machine in everyone]
     return loader.get_template("report.html.j2").render(
         first=views[0],
         others=views[1:],
-        overview=_overview(machines) if len(machines) > 1 else [],
-        machines=machines,
+        overview=_overview(everyone) if len(everyone) > 1 else [],
+        machines=everyone,
+        skipped=found.skipped,
         paper_machine=MACHINE,
         minutes=MINUTES,
         sources=explain.SOURCES,
@@ -125,7 +128,7 @@ def _view(machine: Machine) -> MachineView:
         ],
         pictures=[
             _picture(machine, record)
-            for record in machine.records.values()
+            for record in machine.rates.values()
             if record.measured
         ],
         explanation=explain.Explanation(machine),
@@ -150,7 +153,7 @@ def _chart(table: RateTable, machine: Machine) -> Chart:
     return Chart(conditional, plain, charts.key(table, machine))
 
 
-def _picture(machine: Machine, record: Record) -> Picture:
+def _picture(machine: Machine, record: RateRecord) -> Picture:
     """Read the picture that lies beside a record.
 
     Raises
@@ -160,7 +163,11 @@ def _picture(machine: Machine, record: Record) -> Picture:
     """
     name = record.settings.get("picture")
     # Only what lies in the machine's own folder belongs to its records.
-    path = machine.folder / str(name).replace("\\", "/").rsplit("/", 1)[-1]
+    path = (
+        machine.folder
+        / record.experiment
+        / str(name).replace("\\", "/").rsplit("/", 1)[-1]
+    )
     if not name or not path.is_file():
         return Picture(None, record)
     try:
@@ -173,14 +180,14 @@ def _data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _overview(machines: Sequence[Machine]) -> list[dict[str, Any]]:
+def _overview(everyone: Sequence[Machine]) -> list[dict[str, Any]]:
     """Return iterations per minute of every cell, by the paper and every machine."""
-    cells = comparison.in_order(c for machine in machines for c in machine.cells)
+    cells = machines.in_order(c for machine in everyone for c in machine.cells)
     return [
         {
             "cell": cell,
             "paper": ITERATIONS[cell][-1] / MINUTES[-1] if cell in ITERATIONS else None,
-            "today": [(m.measured(cell), m.reason(cell)) for m in machines],
+            "today": [(m.measured(cell), m.reason(cell)) for m in everyone],
         }
         for cell in cells
     ]

@@ -1,131 +1,98 @@
-"""A table as reStructuredText: a grid table, for the documentation to include."""
+"""Tables, pictures and text as reStructuredText, for the report and the docs alike."""
 
 from __future__ import annotations
 
+import base64
 import re
-import textwrap
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Literal
 
-from chainer_style.report.tables import Box, Layout
-
-LEAST = 10
-"""Least width of a column, in characters: words wrap within it."""
+Kind = Literal["png", "jpeg", "svg+xml"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A box with the row and column of its top left corner."""
-
-    row: int
-    column: int
-    box: Box
+def escaped(text: object) -> str:
+    """Return text that means nothing to reStructuredText."""
+    return re.sub(r"([\\*`_|:])", r"\\\1", str(text))
 
 
-def render(layout: Layout) -> str:
-    """Return the table, its caption and its notes."""
-    rows = [*layout.head]
-    for block in layout.blocks:
-        rows.append([Box(block.title, "head", columns=layout.width)])
-        rows.extend(block.rows)
-    grid = _draw(list(_place(rows, layout.width)), len(layout.head))
-    return "\n".join(
-        [
-            ".. Made from the records by chainer_style.report; do not edit.",
-            "",
-            f".. table:: Table {layout.number}. {_escape(layout.caption)}",
-            "",
-            *(f"   {line}" for line in grid),
-            "",
-            *(_escape(note) for note in layout.notes),
-            "",
+def literal(value: object) -> str:
+    """Return a value as literal text."""
+    return f"``{value}``"
+
+
+def link(title: str, address: str) -> str:
+    """Return a link."""
+    shown = re.sub(r"([\\<>`])", r"\\\1", title)
+    return f"`{shown} <{address}>`__"
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", kind: str = ""
+) -> str:
+    """Return a list table.
+
+    Parameters
+    ----------
+    head, rows
+        reStructuredText of one paragraph per cell; the first of a row is its name.
+    title
+        Caption.
+    kind
+        Classes for the style sheet: ``numbers`` sets all but the first column flush
+        right.
+    """
+    options = ["   :header-rows: 1"]
+    if kind:
+        options.append(f"   :class: {kind}")
+    lines = [f".. list-table:: {title}".rstrip(), *options, ""]
+    for row in (head, *rows):
+        marks = ["   * -", *["     -"] * (len(row) - 1)]
+        lines += [
+            f"{mark} {text}".rstrip() for mark, text in zip(marks, row, strict=True)
         ]
-    )
+    return "\n".join([*lines, ""])
 
 
-def _place(rows: Sequence[Sequence[Box]], width: int) -> Iterator[_Placed]:
-    """Give every box its place, as HTML does: in the first free column."""
-    taken: set[tuple[int, int]] = set()
-    for i, boxes in enumerate(rows):
-        free = (j for j in range(width) if (i, j) not in taken)
-        for box in boxes:
-            j = next(free)
-            for _ in range(box.columns - 1):
-                next(free)
-            taken.update((i + k, j) for k in range(1, box.rows))
-            yield _Placed(i, j, box)
+def picture(
+    image: bytes,
+    kind: Kind,
+    alt: str,
+    caption: str = "",
+    *,
+    dark: bytes | None = None,
+    classes: str = "picture",
+) -> str:
+    """Return a figure whose image is part of the text.
+
+    Parameters
+    ----------
+    image
+        A file's content.
+    kind
+        Of the file.
+    alt
+        What is to be seen, for those who do not see it.
+    caption
+        reStructuredText of one paragraph.
+    dark
+        The image for dark pages, where it is another one.
+    classes
+        For the style sheet: ``picture``, or ``chart`` for what may be scaled.
+    """
+    if dark is None:
+        return _figure(image, kind, alt, caption, classes)
+    light = _figure(image, kind, alt, caption, f"{classes} only-light")
+    return light + _figure(dark, kind, alt, caption, f"{classes} only-dark")
 
 
-def _draw(placed: Sequence[_Placed], head: int) -> list[str]:
-    """Draw boxes whose text wraps, with a double line below the head rows."""
-    across = _edges(_widths(placed))
-    texts = [
-        _wrap(p.box, across[p.column + p.box.columns] - across[p.column] - 3)
-        for p in placed
+def _figure(image: bytes, kind: Kind, alt: str, caption: str, classes: str) -> str:
+    data = base64.b64encode(image).decode()
+    lines = [
+        f".. figure:: data:image/{kind};base64,{data}",
+        f"   :alt: {alt}",
+        f"   :figclass: {classes}",
+        "",
     ]
-    down = _edges(_heights(placed, texts))
-    canvas = [[" "] * (across[-1] + 1) for _ in range(down[-1] + 1)]
-    corners = []
-    for p in placed:
-        top, bottom = down[p.row], down[p.row + p.box.rows]
-        left, right = across[p.column], across[p.column + p.box.columns]
-        for x in range(left, right + 1):
-            canvas[top][x] = canvas[bottom][x] = "-"
-        corners += [(top, left), (top, right), (bottom, left), (bottom, right)]
-    for p, lines in zip(placed, texts, strict=True):
-        top, bottom = down[p.row], down[p.row + p.box.rows]
-        left, right = across[p.column], across[p.column + p.box.columns]
-        for y in range(top, bottom + 1):
-            for x in (left, right):
-                canvas[y][x] = "+" if canvas[y][x] in "-+" else "|"
-        for y, line in enumerate(lines, top + 1):
-            canvas[y][left + 2 : left + 2 + len(line)] = line
-    for y, x in corners:
-        canvas[y][x] = "+"
-    canvas[down[head]] = ["=" if c == "-" else c for c in canvas[down[head]]]
-    return ["".join(line).rstrip() for line in canvas]
-
-
-def _edges(lengths: Sequence[int]) -> list[int]:
-    """Return where the lines between columns (or rows) run."""
-    edges = [0]
-    for length in lengths:
-        edges.append(edges[-1] + length + 1)
-    return edges
-
-
-def _widths(placed: Sequence[_Placed]) -> list[int]:
-    """Return the width of every column: its numbers, and the words that it wraps."""
-    widths = [LEAST + 2] * max(p.column + p.box.columns for p in placed)
-    for p in placed:
-        if p.box.columns == 1:
-            longest = max(map(len, _text(p.box).split() or [""]))
-            if p.box.kind != "note":
-                longest = len(_text(p.box))
-            widths[p.column] = max(widths[p.column], longest + 2)
-    return widths
-
-
-def _heights(placed: Sequence[_Placed], texts: Sequence[Sequence[str]]) -> list[int]:
-    """Return the number of lines of every row."""
-    heights = [1] * max(p.row + p.box.rows for p in placed)
-    for p, lines in sorted(
-        zip(placed, texts, strict=True), key=lambda pair: pair[0].box.rows
-    ):
-        last = p.row + p.box.rows - 1
-        room = sum(heights[p.row : last + 1]) + p.box.rows - 1
-        heights[last] += max(len(lines) - room, 0)
-    return heights
-
-
-def _wrap(box: Box, width: int) -> list[str]:
-    return textwrap.wrap(_text(box), width, break_long_words=False)
-
-
-def _text(box: Box) -> str:
-    text = _escape(box.text)
-    return f"*{text}*" if box.kind == "rate" else text
-
-
-def _escape(text: str) -> str:
-    return re.sub(r"([\\*`_|])", r"\\\1", text)
+    if caption:
+        lines += [f"   {caption}", ""]
+    return "\n".join([*lines, ""])

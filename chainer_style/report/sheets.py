@@ -11,10 +11,9 @@ from chainer_style.report.arithmetic import flops_per_second, iteration_flops
 from chainer_style.report.comparison import (
     LEFT_OUT,
     Entry,
-    Machine,
     entries,
-    weights_label,
 )
+from chainer_style.report.machines import Machine, weights_label
 
 TABLE_FIELDS = (
     "table",

@@ -11,10 +11,10 @@ from chainer_style.report import formats
 from chainer_style.report.comparison import (
     LEFT_OUT,
     Entry,
-    Machine,
     entries,
     row_title,
 )
+from chainer_style.report.machines import Machine
 
 Kind = Literal["head", "label", "counted", "rate", "note"]
 

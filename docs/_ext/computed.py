@@ -1,9 +1,10 @@
-"""The directive ``computed``: text of a page that is computed when it is built.
+"""The directives ``computed`` and ``part``: text that is made when a page is built.
 
-Its content is a Jinja template of reStructuredText. The template calls the
-functions of `facts`, `measured`, `originals` and `reading`, and so no number of the
+The content of ``computed`` is a Jinja template of reStructuredText. The template calls
+the functions of `facts`, `measured`, `originals` and `reading`, and so no number of the
 paper, of the protocols, of the networks, of published weights or of the records is ever
-typed into a page.
+typed into a page. ``part NAME`` is a part of the report, see
+`chainer_style.report.parts`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from chainer_style import paper
-from chainer_style.report import formats
+from chainer_style.report import formats, parts
 
 RESULTS = Path(__file__).parents[2] / "results"
 """Folder of the repository's records: the default of ``computed_results``."""
@@ -52,8 +53,22 @@ class Computed(SphinxDirective):
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
+class Part(SphinxDirective):
+    """Put a part of the report in its place, made from the repository's records."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the nodes of the part."""
+        self.env.note_reread()
+        machines = measured.found(Path(self.config.computed_results))
+        text = parts.render(self.arguments[0], machines)
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive, and where it looks for records."""
     app.add_config_value("computed_results", str(RESULTS), "env", str)
     app.add_directive("computed", Computed)
+    app.add_directive("part", Part)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,7 +11,6 @@ import ast
 import inspect
 import itertools
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,15 @@ from pathlib import Path
 from chainer_style import networks, paper, transfer
 from chainer_style.networks import Network
 from chainer_style.protocols import MODERN, PROTOCOLS, Protocol
-from chainer_style.report import arithmetic, comparison, explain, formats, rst
+from chainer_style.report import (
+    arithmetic,
+    comparison,
+    explain,
+    formats,
+    grid,
+    machines,
+)
+from chainer_style.report.rst import literal, table
 from chainer_style.report.tables import Block, Box, Layout
 from chainer_style.weights import cache
 
@@ -28,37 +35,8 @@ SIZES = (64, 128, 256, 512)
 
 OLD = PROTOCOLS["2016"]
 
-PAPER = explain.Explanation(comparison.Machine("", Path(), {}))
+PAPER = explain.Explanation(machines.Machine("", Path(), {}))
 """What follows from the paper's numbers alone."""
-
-
-# -- tables as text -------------------------------------------------------
-
-
-def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", kind: str = ""
-) -> str:
-    """Return a list table; cells are reStructuredText of one paragraph."""
-    options = ["   :header-rows: 1"]
-    if kind:
-        options.append(f"   :class: {kind}")
-    lines = [f".. list-table:: {title}".rstrip(), *options, ""]
-    for row in (head, *rows):
-        marks = ["   * -", *["     -"] * (len(row) - 1)]
-        lines += [
-            f"{mark} {text}".rstrip() for mark, text in zip(marks, row, strict=True)
-        ]
-    return "\n".join([*lines, ""])
-
-
-def escaped(text: str) -> str:
-    """Return text that means nothing to reStructuredText."""
-    return re.sub(r"([\\*`_|:])", r"\\\1", text)
-
-
-def literal(value: object) -> str:
-    """Return a value as literal text."""
-    return f"``{value}``"
 
 
 # -- the paper ------------------------------------------------------------
@@ -104,7 +82,7 @@ def iterations(number: int) -> str:
         notes=[],
         width=len(rows[0]),
     )
-    return rst.render(layout)
+    return grid.render(layout)
 
 
 def rates() -> str:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from facts import escaped, table
-
-from chainer_style.experiments.records import Record
+from chainer_style.experiments import records
+from chainer_style.experiments.rates import RateRecord
 from chainer_style.paper import RATE_TABLES, RateTable
-from chainer_style.report import charts, comparison, environment, formats, rst, tables
-from chainer_style.report.comparison import Machine
+from chainer_style.report import (
+    charts,
+    comparison,
+    environment,
+    formats,
+    grid,
+    machines,
+    tables,
+)
+from chainer_style.report.machines import Machine
+from chainer_style.report.rst import escaped, table
 
 NOTHING = "This copy of the documentation was built without records."
 """What the page says where there are none."""
@@ -19,11 +27,14 @@ NOTHING = "This copy of the documentation was built without records."
 
 def results(folder: Path) -> str:
     """Return a section for every machine that has records below a folder."""
-    machines = [path.parent.name for path in sorted(folder.glob("*/*.json"))]
-    if not machines:
-        return NOTHING
-    found = comparison.read(folder, machines[0])
-    return "\n".join(section(machine) for machine in found)
+    return "\n".join(section(machine) for machine in found(folder)) or NOTHING
+
+
+def found(folder: Path) -> Sequence[Machine]:
+    """Return the machines that have records below a folder, none without one."""
+    if not any(records.paths(folder)):
+        return []
+    return machines.read(folder).machines
 
 
 def section(machine: Machine) -> str:
@@ -31,7 +42,7 @@ def section(machine: Machine) -> str:
     parts = [heading(machine.name), facts_of(machine), cells(machine)]
     for paper_table in RATE_TABLES.values():
         parts.append(".. rst-class:: wide\n")
-        parts.append(rst.render(tables.layout(paper_table, machine)))
+        parts.append(grid.render(tables.layout(paper_table, machine)))
         parts.append(chart(paper_table, machine))
     return "\n".join(parts)
 
@@ -58,7 +69,7 @@ def cells(machine: Machine) -> str:
     return "\n".join([timed if measured else "", *_not_measured(machine), ""])
 
 
-def _row(record: Record) -> list[str]:
+def _row(record: RateRecord) -> list[str]:
     low, high = map(formats.milliseconds, record.spread)
     memory = record.peak_memory_bytes
     return [
@@ -67,7 +78,7 @@ def _row(record: Record) -> list[str]:
         f"{low} to {high} ms",
         str(len(record.kept)),
         formats.mebibytes(memory) if memory else "unknown",
-        comparison.weights_label(record),
+        machines.weights_label(record),
     ]
 
 

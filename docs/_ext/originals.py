@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from facts import escaped, literal, parameters, table
+from facts import parameters
 
 from chainer_style import networks
 from chainer_style.report import arithmetic
+from chainer_style.report.rst import escaped, literal, table
 from chainer_style.weights.registry import ORIGINALS, Original
 
 

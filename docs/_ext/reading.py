@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from facts import escaped, literal, table
-
 from chainer_style import networks
 from chainer_style.protocols import PROTOCOLS
+from chainer_style.report.rst import escaped, literal, table
 
 NOTHING = "This copy of the documentation was built without that record.\n"
 """What a page says where there is none."""
@@ -32,7 +31,7 @@ TASKS = {
 
 def _records(folder: Path, name: str) -> Iterator[Record]:
     """Yield the records of that name, machine by machine."""
-    for path in sorted(folder.glob(f"*/reader/{name}.json")):
+    for path in sorted(folder.glob(f"*/benchmarks/reader/{name}.json")):
         yield json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -72,7 +72,7 @@ RECORDS = {
 
 @pytest.fixture
 def results(tmp_path):
-    folder = tmp_path / "one" / "reader"
+    folder = tmp_path / "one" / "benchmarks" / "reader"
     folder.mkdir(parents=True)
     for name, record in RECORDS.items():
         (folder / f"{name}.json").write_text(json.dumps(record))

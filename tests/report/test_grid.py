@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainer_style.paper import COLUMNS, ITERATIONS, MINUTES, RATE_TABLES, RateTable
-from chainer_style.report import rst
+from chainer_style.report import grid
 from chainer_style.report.tables import Block, Box, Layout
 
 STRICT = {"report_level": 2, "halt_level": 2}
@@ -86,7 +86,7 @@ def test_any_words_survive(marks: str, rows: int) -> None:
     body += [[Box(str(i), "label")] for i in range(2, rows + 1)]
     head = [[Box("Minutes", "head"), Box("CPU", "head")]]
     layout = Layout(4, "Caption.", head, [Block("Title", body)], [], width=2)
-    (table,) = parse(rst.render(layout)).findall(nodes.table)
+    (table,) = parse(grid.render(layout)).findall(nodes.table)
     entry = cells(table)[2, 1]
     assert entry.get("morerows", 0) == rows - 1
     assert words(entry) == " ".join(text.split())
