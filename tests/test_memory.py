@@ -14,20 +14,23 @@ PARENT = """
 import multiprocessing, sys
 import numpy as np
 from chainer_style import memory
-from chainer_style.experiments.measure import Task, measure
+from chainer_style.experiments import child
+from chainer_style.experiments.rates import Rates
 from chainer_style.paper import Cell
 from pathlib import Path
 
 held = np.ones(int(sys.argv[1]), np.uint8)
-content, style, picture = map(Path, sys.argv[2:])
-task = Task(Cell("vgg16", 16, "CPU"), 0.1, content, style, "seeded", picture)
-print(memory.peak(), measure(task, lambda *_: None).peak_memory_bytes)
+content, style, folder = map(Path, sys.argv[2:])
+cell = Cell("vgg16", 16, "CPU")
+rates = Rates((cell,), 0.1, content, style, "seeded")
+record = child.measure(rates, cell, folder, lambda *_: None)
+print(memory.peak(), record.peak_memory_bytes)
 """
 
 
 def test_what_a_parent_holds_is_not_its_childs(pictures, tmp_path):
     words = [sys.executable, "-c", PARENT, str(HELD), *map(str, pictures)]
-    words.append(str(tmp_path / "p.png"))
+    words.append(str(tmp_path))
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     parent, child = map(int, done.stdout.split())
     assert parent > HELD

@@ -57,8 +57,9 @@ class RateRecord(TimedRecord[Cell]):
         return self.rate * minutes, False
 
     def check(self) -> None:
-        """Refuse a measured record without times, settings or a label."""
+        """Refuse an unknown network, or a measured record that lacks something."""
         super().check()
+        networks.get(self.cell.network)
         if not self.measured:
             return
         lacking = sorted(SETTINGS - self.settings.keys())

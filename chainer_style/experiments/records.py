@@ -141,6 +141,10 @@ class TimedRecord(Record[C]):
             raise ValueError("it lacks times")
 
 
+class _OtherVersionError(Exception):
+    """A record of another version of the package."""
+
+
 def save(record: Record[Any], results: Path) -> Path:
     """Write a record into its machine's folder and return its path."""
     folder = results / record.machine / record.experiment
@@ -170,28 +174,27 @@ def load(path: Path, kinds: Mapping[str, type[Record[Any]]]) -> Record[Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         version = document.pop("format")
-        experiment = document.pop("experiment", "?")
+        experiment = document.pop("experiment", "")
         kind = kinds.get(experiment)
-        if version == 1:
-            raise UserError(f"{path} is an older record, of format 1; measure it again")
-        if kind is None:
-            raise UserError(f"{path} is of an experiment not known: {experiment!r}")
-        if version > kind.format:
-            raise UserError(
-                f"{path} is a record of format {version}; this version of "
-                f"chainer_style reads up to {kind.format}: update it"
-            )
-        if version < kind.format:
-            raise UserError(
+        known = kind.format if kind else 2
+        if version < known:
+            raise _OtherVersionError(
                 f"{path} is an older record, of format {version}; measure it again"
             )
+        if version > known:
+            raise _OtherVersionError(
+                f"{path} is a record of format {version}; this version of "
+                f"chainer_style reads format {known}: update it"
+            )
+        if kind is None:
+            raise ValueError(f"no experiment has the name {experiment!r}")
         record = kind.from_document(document)
         record.check()
         return record
-    except UserError:
-        raise
+    except _OtherVersionError as error:
+        raise UserError(str(error)) from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path} is not a record of an experiment: {error}") from None
+        raise UserError(f"{path} is not a record: {error}") from None
 
 
 def paths(results: Path) -> Iterator[Path]:

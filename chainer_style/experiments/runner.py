@@ -158,6 +158,7 @@ class _Bars:
                 bar.update(min(share, 1) - bar.n)
 
             show(0, "setting up")
+            bar.refresh()
             yield show
 
 

@@ -20,10 +20,9 @@ def build(results: Path, output: Path, machine: str) -> Path:
     output
         Folder for ``index.html``, ``table4.csv``, ``table5.csv``, ``table4.rst``,
         ``table5.rst``, ``figure7.png``, ``figure8.png`` and ``rates.csv``. Each is
-        written whole or not at all. Tables and figures are of `machine`; the page
-        and ``rates.csv`` hold every machine.
+        written whole or not at all. Tables hold every machine, figures the first.
     machine
-        Name of the folder of records to show first.
+        Name of the folder of records to show first, if there is one.
 
     Returns
     -------
@@ -43,8 +42,8 @@ def build(results: Path, output: Path, machine: str) -> Path:
     files: dict[str, bytes | str] = {"rates.csv": sheets.rates_csv(found.machines)}
     for table in RATE_TABLES.values():
         name = f"table{table.number}"
-        files[f"{name}.csv"] = sheets.table_csv(table, first)
-        files[f"{name}.rst"] = grid.render(tables.layout(table, first))
+        files[f"{name}.csv"] = sheets.table_csv(table, found.machines)
+        files[f"{name}.rst"] = grid.render(tables.layout(table, found.machines))
         chart = charts.draw(table, first, alone=True)
         files[f"figure{table.figure}.png"] = charts.save(chart, "png")
     files["index.html"] = page.render(found)

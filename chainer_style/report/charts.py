@@ -53,14 +53,14 @@ LIGHT = Theme(
     ink="#1c1e21",
     faint="#5f6670",
     rule="#e6e4de",
-    series=("#0072b2", "#c24f00", "#007a5a"),
+    series=("#0072b2", "#c24f00", "#007a5a", "#a3508a"),
 )
 DARK = Theme(
     paper="#191c20",
     ink="#e8e6e1",
     faint="#a0a7b0",
     rule="#30353b",
-    series=("#56b4e9", "#e69f00", "#2fc79f"),
+    series=("#56b4e9", "#e69f00", "#2fc79f", "#dc8fbe"),
 )
 
 

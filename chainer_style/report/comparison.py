@@ -12,6 +12,16 @@ from chainer_style.report.machines import Machine
 LEFT_OUT = "left out of the table: 'GPU mode only' was faster"
 """Why the paper has no cuDNN columns, in its own words."""
 
+CORE_DUMPING = "“core dumping”"
+"""What the paper says of 512 px and above."""
+
+
+def paper_lacks(cell: Cell) -> str | None:
+    """Return why the paper prints no numbers of a cell, or None where it does."""
+    if cell in ITERATIONS:
+        return None
+    return LEFT_OUT if cell.column == "cuDNN" else CORE_DUMPING
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -47,13 +57,13 @@ class Entry:
         return self.today / self.paper
 
 
-def entries(cell: Cell, machine: Machine) -> Iterator[Entry]:
-    """Yield a cell's entries, minute by minute."""
+def entries(cell: Cell, machine: Machine | None) -> Iterator[Entry]:
+    """Yield a cell's entries, minute by minute; without a machine, the paper's."""
     printed = ITERATIONS.get(cell, (None,) * len(MINUTES))
-    record = machine.measured(cell)
+    record = machine.measured(cell) if machine else None
     for minute, paper in zip(MINUTES, printed, strict=True):
         today, counted = record.iterations_after(minute) if record else (None, False)
-        reason = machine.reason(cell)
+        reason = machine.reason(cell) if machine else None
         yield Entry(cell, minute, paper, today, counted, reason)
 
 

@@ -154,7 +154,7 @@ class Explanation:
     @property
     def sizes(self) -> list[int]:
         """Sizes of Table 5, in pixels."""
-        return [size for _, size in TABLE_5.rows]
+        return [size for _, size in TABLE_5.printed]
 
     def slower(self, small: int, large: int, column: Column) -> Comparison:
         """Return how many times longer VGG takes at one size than at another."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 TIMES = "×"
 ABOUT = "≈"
@@ -56,7 +57,7 @@ def span(values: list[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def listing(parts: list[str]) -> str:
+def listing(parts: Sequence[str]) -> str:
     """Join words as in a sentence: a, b and c."""
     if len(parts) < 2:
         return "".join(parts)

@@ -24,10 +24,7 @@ class _Placed:
 
 def render(layout: Layout) -> str:
     """Return the table, its caption and its notes."""
-    rows = [*layout.head]
-    for block in layout.blocks:
-        rows.append([Box(block.title, "head", columns=layout.width)])
-        rows.extend(block.rows)
+    rows = [*layout.head, *layout.rows]
     grid = _draw(list(_place(rows, layout.width)), len(layout.head))
     return "\n".join(
         [

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from chainer_style import __version__
 from chainer_style.errors import UserError
 from chainer_style.experiments.rates import RateRecord
-from chainer_style.paper import ITERATIONS, MACHINE, MINUTES, RATE_TABLES, RateTable
+from chainer_style.paper import ITERATIONS, MINUTES, RATE_TABLES, RateTable
 from chainer_style.report import (
     arithmetic,
     charts,
@@ -21,7 +22,9 @@ from chainer_style.report import (
     environment,
     explain,
     formats,
+    html,
     machines,
+    parts,
     tables,
 )
 from chainer_style.report.machines import Found, Machine
@@ -47,12 +50,33 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class TableView:
-    """A table of the paper with its chart."""
+class Section:
+    """A section of the page.
 
-    table: RateTable
-    layout: tables.Layout
-    chart: Chart
+    Attributes
+    ----------
+    name
+        Of the part that it is made of, and in addresses.
+    title
+        Its heading.
+    content
+        HTML, made of the part.
+    table
+        Table 4 or 5, which are drawn above the content.
+    """
+
+    name: str
+    title: str
+    content: Markup | None = None
+    table: RateTable | None = None
+
+
+SECTIONS = {
+    "table4": "Table 4 and Figure 7",
+    "table5": "Table 5 and Figure 8",
+    "why": "Why they differ",
+}
+"""Title of every section, by the name of its part, in the paper's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +101,7 @@ class MachineView:
 
     machine: Machine
     facts: Sequence[tuple[str, str]]
-    tables: Sequence[TableView]
+    charts: Mapping[int, Chart]
     pictures: Sequence[Picture]
     explanation: explain.Explanation
     environments: Sequence[environment.Description]
@@ -111,21 +135,27 @@ def render(found: Found) -> str:
         overview=_overview(everyone) if len(everyone) > 1 else [],
         machines=everyone,
         skipped=found.skipped,
-        paper_machine=MACHINE,
-        minutes=MINUTES,
-        sources=explain.SOURCES,
+        sections=[_section(name, everyone) for name in SECTIONS],
+        tables=RATE_TABLES.values(),
+        layouts={n: tables.layout(t, everyone) for n, t in RATE_TABLES.items()},
         version=__version__,
     )
+
+
+def _section(name: str, everyone: Sequence[Machine]) -> Section:
+    """Make a section of a part, of Table 4 or of Table 5."""
+    for table in RATE_TABLES.values():
+        if name == f"table{table.number}":
+            return Section(name, SECTIONS[name], table=table)
+    text = parts.render(name, everyone)
+    return Section(name, SECTIONS[name], Markup(html.convert(text, name)))
 
 
 def _view(machine: Machine) -> MachineView:
     return MachineView(
         machine=machine,
         facts=environment.facts(machine),
-        tables=[
-            TableView(table, tables.layout(table, machine), _chart(table, machine))
-            for table in RATE_TABLES.values()
-        ],
+        charts={n: _chart(table, machine) for n, table in RATE_TABLES.items()},
         pictures=[
             _picture(machine, record)
             for record in machine.rates.values()

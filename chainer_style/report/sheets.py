@@ -9,9 +9,9 @@ from io import StringIO
 from chainer_style.paper import ITERATIONS, MINUTES, Cell, RateTable
 from chainer_style.report.arithmetic import flops_per_second, iteration_flops
 from chainer_style.report.comparison import (
-    LEFT_OUT,
     Entry,
     entries,
+    paper_lacks,
 )
 from chainer_style.report.machines import Machine, weights_label
 
@@ -52,13 +52,14 @@ RATE_FIELDS = (
 )
 
 
-def table_csv(table: RateTable, machine: Machine) -> str:
-    """Return a table as CSV, one row per cell and minute.
+def table_csv(table: RateTable, machines: Sequence[Machine]) -> str:
+    """Return a table as CSV, one row per machine, cell and minute.
 
     Where a number is missing, ``reason`` says why.
     """
     rows = (
         _entry(table, machine, entry)
+        for machine in machines
         for cell in table.cells
         for entry in entries(cell, machine)
     )
@@ -68,8 +69,8 @@ def table_csv(table: RateTable, machine: Machine) -> str:
 def _entry(table: RateTable, machine: Machine, entry: Entry) -> Sequence[object]:
     cell, record = entry.cell, machine.measured(entry.cell)
     reasons = []
-    if entry.paper is None:
-        reasons.append(f"paper: {LEFT_OUT}")
+    if lacking := paper_lacks(cell):
+        reasons.append(f"paper: {lacking}")
     if entry.reason is not None:
         reasons.append(f"not measured: {entry.reason}")
     return (

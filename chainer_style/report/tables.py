@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from chainer_style.paper import COLUMNS, MACHINE, MINUTES, RateTable
+from chainer_style import networks
+from chainer_style.paper import COLUMNS, ITERATIONS, MACHINE, MINUTES, Cell, RateTable
 from chainer_style.report import formats
-from chainer_style.report.comparison import (
-    LEFT_OUT,
-    Entry,
-    entries,
-    row_title,
-)
+from chainer_style.report.comparison import Entry, entries, paper_lacks, row_title
 from chainer_style.report.machines import Machine
 
 Kind = Literal["head", "label", "counted", "rate", "note"]
@@ -41,14 +37,6 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Rows of a table under a heading of their own."""
-
-    title: str
-    rows: Sequence[Sequence[Box]]
-
-
-@dataclass(frozen=True, slots=True)
 class Layout:
     """A table, ready to be drawn.
 
@@ -57,11 +45,11 @@ class Layout:
     number
         Its number in the paper.
     caption
-        What it shows, with which weights.
+        What it shows.
     head
         Rows of headings.
-    blocks
-        The paper's numbers, today's, and their ratio.
+    rows
+        Minute by minute, and today's numbers over the paper's.
     notes
         How to read the numbers.
     width
@@ -71,70 +59,157 @@ class Layout:
     number: int
     caption: str
     head: Sequence[Sequence[Box]]
-    blocks: Sequence[Block]
+    rows: Sequence[Sequence[Box]]
     notes: Sequence[str]
     width: int
 
 
-def layout(table: RateTable, machine: Machine) -> Layout:
-    """Lay a table out as the paper does: minutes down, devices across."""
-    columns = [list(entries(cell, machine)) for cell in table.cells]
-    head = [
-        [Box("Minutes", "head", rows=2)]
-        + [Box(row_title(*row), "head", columns=len(COLUMNS)) for row in table.rows],
-        [Box(column, "head") for _ in table.rows for column in COLUMNS],
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The columns of the paper, or of one machine.
+
+    Attributes
+    ----------
+    title
+        Whose they are.
+    columns
+        Those with numbers, by network and size, as printed from left to right.
+    missing
+        The cells without, by the reason why.
+    """
+
+    title: str
+    columns: Sequence[Sequence[Entry]]
+    missing: Mapping[str, Sequence[Cell]]
+
+    @property
+    def width(self) -> int:
+        """Number of columns: one for each that has numbers, one for each reason."""
+        return len(self.columns) + len(self.missing)
+
+
+RATIO = "÷ the paper"
+"""Title of the row of ratios."""
+
+
+def layout(table: RateTable, machines: Sequence[Machine]) -> Layout:
+    """Lay a table out: minutes down, a group of columns for the paper and each machine.
+
+    A column without numbers is not drawn; a narrow one says why it is not there.
+    """
+    groups = [_paper(table), *(_today(table, machine) for machine in machines)]
+    titles = [Box(g.title, "head", columns=g.width) for g in groups]
+    over = [box for group in groups for box in _over(table, group)]
+    devices = [
+        Box(column[0].cell.column, "head")
+        for group in groups
+        for column in group.columns
     ]
+    head = [[Box("Minutes", "head", rows=3), *titles], over, devices]
+    rows = [_row(groups, i) for i in range(len(MINUTES))]
+    rows.append([Box(RATIO, "label"), *_ratios(groups)])
+    caption = f"{table.title}: after 1 to 5 minutes."
+    width = 1 + sum(group.width for group in groups)
+    return Layout(table.number, caption, head, rows, _notes(groups), width)
+
+
+def _paper(table: RateTable) -> Group:
+    """Return the paper's columns; entries of a machine without records have them."""
+    columns = [[*entries(cell, None)] for cell in table.cells if cell in ITERATIONS]
+    return Group(f"The paper: {MACHINE}", columns, _by_reason(table, paper_lacks))
+
+
+def _today(table: RateTable, machine: Machine) -> Group:
+    columns = [[*entries(c, machine)] for c in table.cells if machine.measured(c)]
     label = machine.label(*table.rows)
-    today = f"Today: {machine.hardware}" + (f"; {label}" if label else "")
-    blocks = [
-        Block(f"The paper: {MACHINE}", _rows(columns, _paper)),
-        Block(today, _rows(columns, _today)),
-        Block("Today ÷ the paper", _rows(columns, _ratio)),
+    title = f"Today: {machine.hardware}" + (f"; {label}" if label else "")
+    return Group(title, columns, _by_reason(table, machine.reason))
+
+
+def _by_reason(
+    table: RateTable, why: Callable[[Cell], str | None]
+) -> dict[str, list[Cell]]:
+    found: dict[str, list[Cell]] = {}
+    for cell in table.cells:
+        if reason := why(cell):
+            found.setdefault(reason, []).append(cell)
+    return found
+
+
+def _over(table: RateTable, group: Group) -> Iterator[Box]:
+    """Yield the headings above a group's devices: networks, sizes, missing cells."""
+    for row in table.rows:
+        own = [c for c in group.columns if (c[0].cell.network, c[0].cell.size) == row]
+        if own:
+            yield Box(row_title(*row), "head", columns=len(own))
+    for cells in group.missing.values():
+        yield Box(named(cells, table), "head", rows=2)
+
+
+def named(cells: Sequence[Cell], table: RateTable) -> str:
+    """Name some of a table's cells as briefly as can be: ``GPU and cuDNN``."""
+    devices = [
+        device
+        for device in COLUMNS
+        if {Cell(*row, device) for row in table.rows} <= set(cells)
     ]
-    caption = f"{table.title}: after 1 to 5 minutes; "
-    caption += f"today’s with {label}." if label else "nothing was measured today."
-    width = 1 + len(columns)
-    return Layout(table.number, caption, head, blocks, _notes(columns), width)
+    names = [formats.listing([*devices])] if devices else []
+    rest: dict[str, list[tuple[str, int]]] = {}
+    for row in table.rows:
+        left = [c for c in COLUMNS if c not in devices and Cell(*row, c) in cells]
+        if left:
+            whole = {"CPU", "GPU"} <= {*left, *devices}
+            which = "" if whole else f"{formats.listing([*left])}: "
+            rest.setdefault(which, []).append(row)
+    names += [which + _rows_named(rows) for which, rows in rest.items()]
+    return "; ".join(names)
 
 
-def _rows(
-    columns: Sequence[Sequence[Entry]], show: Callable[[Entry], Box]
-) -> list[list[Box]]:
-    """Return one row per minute; words reach over all minutes of their column."""
-    rows = []
-    for i, minute in enumerate(MINUTES):
-        boxes = [show(column[i]) for column in columns]
-        numbers = [box for box in boxes if i == 0 or box.kind != "note"]
-        rows.append([Box(str(minute), "label"), *numbers])
-    return rows
+def _rows_named(rows: Sequence[tuple[str, int]]) -> str:
+    """Name networks and their sizes: ``VGG-16, 64 and 128 px``."""
+    sizes: dict[str, list[str]] = {}
+    for network, size in rows:
+        sizes.setdefault(networks.get(network).title, []).append(str(size))
+    return "; ".join(f"{n}, {formats.listing(own)} px" for n, own in sizes.items())
 
 
-def _paper(entry: Entry) -> Box:
-    if entry.paper is None:
-        return _words(LEFT_OUT)
+def _row(groups: Sequence[Group], i: int) -> list[Box]:
+    """Return the numbers after one minute; words reach over all rows of the body."""
+    boxes = [Box(str(MINUTES[i]), "label")]
+    for n, group in enumerate(groups):
+        show = _today_box if n else _paper_box
+        boxes += [show(column[i]) for column in group.columns]
+        if i == 0:
+            said = "not measured: " if n else ""
+            rows = len(MINUTES) + 1
+            boxes += [Box(said + why, "note", rows=rows) for why in group.missing]
+    return boxes
+
+
+def _paper_box(entry: Entry) -> Box:
     return Box(str(entry.paper), "counted")
 
 
-def _today(entry: Entry) -> Box:
-    if entry.today is None:
-        return _words(f"not measured: {entry.reason}")
+def _today_box(entry: Entry) -> Box:
+    assert entry.today is not None
     text = formats.iterations(entry.today, entry.counted)
     return Box(text, "counted" if entry.counted else "rate")
 
 
-def _ratio(entry: Entry) -> Box:
-    if entry.ratio is None:
-        return _words("—")
-    text = formats.ratio(entry.ratio, entry.counted)
-    return Box(text, "counted" if entry.counted else "rate")
+def _ratios(groups: Sequence[Group]) -> Iterator[Box]:
+    """Yield today's numbers over the paper's, after the last minute."""
+    yield from [Box("", "counted")] * len(groups[0].columns)
+    for group in groups[1:]:
+        for *_, last in group.columns:
+            if last.ratio is None:
+                yield Box("—", "counted")
+            else:
+                text = formats.ratio(last.ratio, last.counted)
+                yield Box(text, "counted" if last.counted else "rate")
 
 
-def _words(text: str) -> Box:
-    return Box(text, "note", rows=len(MINUTES))
-
-
-def _notes(columns: Sequence[Sequence[Entry]]) -> list[str]:
-    measured = [e for column in columns for e in column if e.today is not None]
+def _notes(groups: Sequence[Group]) -> list[str]:
+    measured = [e for g in groups[1:] for column in g.columns for e in column]
     notes = ["GPU: without cuDNN."]
     if any(entry.counted for entry in measured):
         notes.append(
@@ -146,5 +221,7 @@ def _notes(columns: Sequence[Sequence[Entry]]) -> list[str]:
             f"{formats.ABOUT} and slanted: the run did not last that long; "
             "60 s ÷ the median time of an iteration, times the minutes."
         )
+    if measured:
+        notes.append(f"{RATIO}: after {MINUTES[-1]} minutes.")
     notes.append("The paper’s numbers stand as printed. Nothing is interpolated.")
     return notes

@@ -13,21 +13,13 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from chainer_style import networks, paper, transfer
 from chainer_style.networks import Network
 from chainer_style.protocols import MODERN, PROTOCOLS, Protocol
-from chainer_style.report import (
-    arithmetic,
-    comparison,
-    explain,
-    formats,
-    grid,
-    machines,
-)
+from chainer_style.report import arithmetic, explain, formats, grid, tables
+from chainer_style.report.parts.why import NOBODY
 from chainer_style.report.rst import literal, table
-from chainer_style.report.tables import Block, Box, Layout
 from chainer_style.weights import cache
 
 SIZES = (64, 128, 256, 512)
@@ -35,7 +27,7 @@ SIZES = (64, 128, 256, 512)
 
 OLD = PROTOCOLS["2016"]
 
-PAPER = explain.Explanation(machines.Machine("", Path(), {}))
+PAPER = explain.Explanation(NOBODY)
 """What follows from the paper's numbers alone."""
 
 
@@ -44,97 +36,7 @@ PAPER = explain.Explanation(machines.Machine("", Path(), {}))
 
 def iterations(number: int) -> str:
     """Return a table of the paper as it was printed."""
-    printed = paper.RATE_TABLES[number]
-    columns = [
-        [
-            cell
-            for c in paper.COLUMNS
-            if (cell := paper.Cell(*row, c)) in paper.ITERATIONS
-        ]
-        for row in printed.rows
-    ]
-    head = [
-        [
-            Box("Minutes", "head", rows=2),
-            *(
-                Box(comparison.row_title(*row), "head", columns=len(cells))
-                for row, cells in zip(printed.rows, columns, strict=True)
-            ),
-        ],
-        [Box(cell.column, "head") for cells in columns for cell in cells],
-    ]
-    rows = [
-        [
-            Box(str(minute), "label"),
-            *(
-                Box(str(paper.ITERATIONS[cell][i]), "counted")
-                for cells in columns
-                for cell in cells
-            ),
-        ]
-        for i, minute in enumerate(paper.MINUTES)
-    ]
-    layout = Layout(
-        number=number,
-        caption=f"{printed.title}, after 1 to 5 minutes.",
-        head=head,
-        blocks=[Block(paper.MACHINE, rows)],
-        notes=[],
-        width=len(rows[0]),
-    )
-    return grid.render(layout)
-
-
-def rates() -> str:
-    """Return each column of the paper as the one rate that it seems to be."""
-    head = [
-        "Column",
-        "Iterations per minute",
-        "Largest deviation of a row",
-        f"{PAPER.last_printed} iterations take",
-        "Fits to the last digit",
-    ]
-    rows = [
-        [
-            comparison.title(column.cell),
-            f"{column.rate:.2f}",
-            f"{column.deviation:.2f}",
-            f"{formats.clock(column.minutes_for(PAPER.last_printed))} min",
-            "{} in {} min".format(*column.whole) if column.whole else "—",
-        ]
-        for column in PAPER.columns
-    ]
-    return table(head, rows, "Each column as one rate, from its last row.", "numbers")
-
-
-def slowdowns() -> str:
-    """Return how much slower VGG gets with the size, beside its arithmetic."""
-    pairs = [
-        (small, large)
-        for i, small in enumerate(PAPER.sizes)
-        for large in PAPER.sizes[i + 1 :]
-    ]
-    rows = [
-        [
-            f"{small} → {large} px",
-            formats.plain(PAPER.more_work(small, large)),
-            *(
-                formats.plain(PAPER.slower(small, large, column).paper)
-                for column in ("CPU", "GPU")
-            ),
-        ]
-        for small, large in pairs
-    ]
-    head = ["Sizes", "Arithmetic", "Time on the CPU", "Time on the GPU"]
-    title = "How many times more: the arithmetic of an iteration, and the paper's time."
-    return table(head, rows, title, "numbers")
-
-
-def citations() -> str:
-    """Return the sources that the report cites, as a list."""
-    return "\n".join(
-        f"* `{title} <{address}>`__" for title, address in explain.SOURCES.values()
-    )
+    return grid.render(tables.layout(paper.RATE_TABLES[number], []))
 
 
 # -- the protocols --------------------------------------------------------

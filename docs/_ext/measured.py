@@ -42,7 +42,7 @@ def section(machine: Machine) -> str:
     parts = [heading(machine.name), facts_of(machine), cells(machine)]
     for paper_table in RATE_TABLES.values():
         parts.append(".. rst-class:: wide\n")
-        parts.append(grid.render(tables.layout(paper_table, machine)))
+        parts.append(grid.render(tables.layout(paper_table, [machine])))
         parts.append(chart(paper_table, machine))
     return "\n".join(parts)
 

@@ -197,7 +197,7 @@ def test_run_takes_trained_weights_where_they_are(
 def test_reproduce_fetches_what_is_missing(
     call, pictures, home, weights_of, monkeypatch
 ) -> None:
-    from chainer_style.experiments import rates
+    from chainer_style.experiments import runner
     from chainer_style.weights import fetch
 
     asked: list[str] = []
@@ -206,17 +206,17 @@ def test_reproduce_fetches_what_is_missing(
     class ReachedError(Exception):
         pass
 
-    def run(tables, plan):
-        assert plan.weights == "caffe"
+    def run(experiments, results, **_):
+        assert {experiment.weights for experiment in experiments} == {"caffe"}
         raise ReachedError
 
-    monkeypatch.setattr(rates, "run", run)
+    monkeypatch.setattr(runner, "run", run)
     words = ["reproduce", "--weights", "caffe", "-i", pictures[0], "-s", pictures[1]]
-    assert isinstance(call(*words).exception, ReachedError)
+    assert isinstance(call(*words, "table4", "table5").exception, ReachedError)
     assert asked == ["nin", "vgg16"]
     save_trained(weights_of, home)
-    assert isinstance(call(*words, "--table", 5).exception, ReachedError)
-    assert isinstance(call(*words, "--table", 4).exception, ReachedError)
+    assert isinstance(call(*words, "table5").exception, ReachedError)
+    assert isinstance(call(*words, "table4").exception, ReachedError)
     assert asked == ["nin", "vgg16", "vgg16", "vgg16"]
 
 
@@ -231,12 +231,12 @@ def test_reproduce_with_fetched_weights_from_end_to_end(
     )
     monkeypatch.setattr(registry, "ORIGINALS", (original,))
     words = ["reproduce", "--weights", "caffe", "-i", pictures[0], "-s", pictures[1]]
-    result = call(*words, "--table", 5, "--seconds", 0.1)
+    result = call(*words, "table5", "--seconds", 0.1)
     assert result.exit_code == 0, result.output
     assert [path.name for path in home.glob("*.h5")] == ["vgg16.h5"]
     (machine,) = (path for path in Path("results").iterdir() if path.name != "report")
     for width in (64, 128, 256):
-        record = json.loads((machine / f"vgg16-{width}-cpu.json").read_text())
+        record = json.loads((machine / "rates" / f"vgg16-{width}-cpu.json").read_text())
         weights = record["settings"]["weights"]
         assert weights["kind"] == "trained"
         assert weights["source"] == "vgg.caffemodel"
@@ -256,7 +256,7 @@ def test_reproduce_stops_where_nothing_can_be_fetched(
     ]
     monkeypatch.setattr(registry, "ORIGINALS", tuple(dead))
     words = ["reproduce", "--weights", "caffe", "-i", pictures[0], "-s", pictures[1]]
-    result = call(*words, "--table", 5)
+    result = call(*words, "table5")
     assert result.exit_code == 2
     assert "Error: cannot fetch vgg16: 127.0.0.1: it answers 404" in result.output
     assert not Path("results").exists()

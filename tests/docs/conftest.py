@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chainer_style.experiments import records
-from chainer_style.experiments.records import Record
+from chainer_style.experiments.rates import RateRecord
 from chainer_style.paper import Cell
 
 ROOT = Path(__file__).parents[2]
@@ -57,11 +57,11 @@ def folder(tmp_path):
         for column, seconds in (("CPU", 0.5), ("GPU", 0.125)):
             cell = Cell("vgg16", 128, column)
             if column == "GPU" and gpu is None:
-                record = Record(cell, **made, reason="no CUDA device")
+                record = RateRecord(cell=cell, **made, reason="no CUDA device")
             else:
                 times = [9.0, *[seconds] * 20]
-                record = Record(
-                    cell,
+                record = RateRecord(
+                    cell=cell,
                     **made,
                     seconds=times,
                     dropped=1,

@@ -37,46 +37,14 @@ def _flat(node):
 def test_the_papers_tables_hold_its_numbers_and_no_others(number):
     table = paper.RATE_TABLES[number]
     (rows,) = cells(facts.iterations(number))
-    assert rows[2] == [paper.MACHINE]
-    columns = list(zip(*rows[3:], strict=True))
+    assert paper.MACHINE in rows[0][1]
+    columns = list(zip(*(row[: 1 + len(rows[2])] for row in rows[3:8]), strict=True))
     assert columns[0] == tuple(str(minute) for minute in paper.MINUTES)
     printed = [c for c in table.cells if c in paper.ITERATIONS]
     assert [tuple(map(float, column)) for column in columns[1:]] == [
         tuple(paper.ITERATIONS[cell]) for cell in printed
     ]
-    assert rows[1] == [cell.column for cell in printed]
-
-
-def test_rates_are_a_fifth_of_the_last_row():
-    (rows,) = cells(facts.rates())
-    assert len(rows) == 1 + len(paper.ITERATIONS)
-    shown = [float(row[1]) for row in rows[1:]]
-    expected = [printed[-1] / 5 for printed in paper.ITERATIONS.values()]
-    np.testing.assert_allclose(shown, expected, atol=0.005)
-
-
-def test_a_column_that_fits_is_reproduced_to_the_last_digit():
-    (rows,) = cells(facts.rates())
-    fits = dict(zip(paper.ITERATIONS, (row[-1] for row in rows[1:]), strict=True))
-    for cell, text in fits.items():
-        if found := re.fullmatch(r"(\d+) in (\d+) min", text):
-            iterations, minutes = map(int, found.groups())
-            computed = [round(iterations / minutes * m, 1) for m in paper.MINUTES]
-            assert computed == list(paper.ITERATIONS[cell])
-    assert fits[paper.Cell("nin", 128, "GPU")] == "4900 in 5 min"
-
-
-def test_slowdowns_are_quotients_of_table_5():
-    (rows,) = cells(facts.slowdowns())
-    for pair, arithmetic, *times in rows[1:]:
-        small, large = map(int, re.findall(r"\d+", pair))
-        assert float(arithmetic) == pytest.approx((large / small) ** 2, rel=0.01)
-        for column, time in zip(("CPU", "GPU"), times, strict=True):
-            one, two = (
-                paper.ITERATIONS[paper.Cell("vgg16", s, column)][-1]
-                for s in (small, large)
-            )
-            assert float(time) == pytest.approx(one / two, abs=0.005)
+    assert rows[2] == [cell.column for cell in printed]
 
 
 def test_the_protocol_table_holds_every_field_with_both_values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from chainer.backends import cuda
 
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
-from chainer_style.experiments import measure
+from chainer_style.experiments.rates import Rates
 from chainer_style.paper import Cell
 
 DRIVERLESS = (
@@ -52,9 +53,8 @@ def cupy(monkeypatch):
 
 
 def columns():
-    return {
-        c: measure.unavailable(Cell("nin", 128, c)) for c in ("CPU", "GPU", "cuDNN")
-    }
+    rates = Rates((), 1, Path(), Path(), "seeded")
+    return {c: rates.obstacle(Cell("nin", 128, c)) for c in ("CPU", "GPU", "cuDNN")}
 
 
 def assert_only_the_cpu():

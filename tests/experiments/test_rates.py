@@ -9,15 +9,15 @@ from chainer_style import provenance
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
 from chainer_style.errors import UserError
-from chainer_style.experiments import measure, rates, records
-from chainer_style.paper import ITERATIONS, TABLE_4, TABLE_5, Cell, RateTable
+from chainer_style.experiments.rates import AT_LEAST, Rates
+from chainer_style.paper import ITERATIONS, TABLE_4, TABLE_5, Cell
 
-SMALL = RateTable(number=0, figure=0, title="small", rows=(("vgg16", 16),))
+SMALL = Cell("vgg16", 16, "CPU")
 
 
 @pytest.fixture
-def plan(pictures, tmp_path):
-    return rates.Plan(0.5, *pictures, "seeded", tmp_path / "results", quiet=True)
+def rates(pictures):
+    return Rates((SMALL, Cell("vgg16", 16, "GPU")), 0.5, *pictures, "seeded")
 
 
 def test_every_printed_cell_of_the_paper_is_in_a_table():
@@ -34,64 +34,34 @@ def test_each_column_of_the_paper_is_one_rate():
             assert value == pytest.approx(rate * minute, abs=0.11)
 
 
-def test_cells_are_measured_once_and_saved_at_once(plan):
-    found = list(rates.run([SMALL, SMALL], plan))
-    assert [record.cell.column for record in found] == ["CPU", "GPU", "cuDNN"]
-    cpu = found[0]
+def test_a_cell_is_measured(rates, tmp_path):
+    shares = []
+    cpu = rates.measure(SMALL, tmp_path, lambda share, words: shares.append(share))
     assert cpu.measured
-    assert len(cpu.seconds) >= measure.AT_LEAST
+    assert len(cpu.seconds) >= AT_LEAST
     assert sum(cpu.seconds) <= 0.5 + 2 * max(cpu.seconds)
+    assert shares == sorted(shares)
+    assert shares[-1] >= 1
     assert cpu.peak_memory_bytes > 50e6
     assert cpu.settings["weights"]["label"] == "seeded (untrained) weights"
     assert cpu.settings["protocol"]["name"] == "2016"
     assert cpu.settings["protocol"]["weight_gradients"]
-    if devices.obstacle(Device(0, cudnn=False)):
-        assert [r.reason for r in found[1:]] == 2 * ["no CUDA device"]
-    folder = plan.results / provenance.machine_name()
-    assert next(iter(records.load_all(plan.results))).cell.network == "vgg16"
-    with Image.open(folder / cpu.settings["picture"]) as image:
+    cpu.check()
+    with Image.open(tmp_path / cpu.settings["picture"]) as image:
         assert image.text["Description"] == "seeded (untrained) weights"
-    lines = list(rates.summary(found))
-    assert f"{cpu.rate:.1f} iterations/min" in lines[0]
+    assert f"{cpu.rate:.1f} iterations/min" in rates.summary(cpu)
 
 
-def test_unusable_pictures_are_the_users_error(plan, tmp_path):
-    broken = rates.Plan(
-        1, tmp_path / "none.png", plan.style, "seeded", plan.results, quiet=True
-    )
+def test_a_cell_that_cannot_run_says_why(rates):
+    missing = devices.obstacle(Device(0, cudnn=False))
+    assert rates.obstacle(SMALL) is None
+    assert rates.obstacle(rates.cells()[1]) == (missing and missing.reason)
+
+
+def test_unusable_pictures_are_the_users_error(pictures, tmp_path):
+    rates = Rates((SMALL,), 1, tmp_path / "none.png", pictures[1], "seeded")
     with pytest.raises(UserError, match=r"no such picture: .*none\.png"):
-        list(rates.run([SMALL], broken))
-
-
-def test_a_process_that_dies_is_a_record(plan, monkeypatch, tmp_path):
-    """What became of it stays on paper; the run goes on."""
-    task = measure.Task(
-        Cell("vgg16", 16, "CPU"),
-        60,
-        plan.content,
-        plan.style,
-        "seeded",
-        tmp_path / "p.png",
-    )
-
-    def kill(gone, iterations):
-        import multiprocessing
-
-        for child in multiprocessing.active_children():
-            child.kill()
-
-    record = measure.measure(task, kill)
-    assert not record.measured
-    assert "the process ended with code -9" in record.reason
-
-
-def test_progress_tells_the_cell_and_the_time_left(plan, capsys):
-    loud = rates.Plan(0.3, plan.content, plan.style, "seeded", plan.results)
-    next(iter(rates.run([SMALL], loud)))
-    shown = capsys.readouterr().err
-    assert "[1/1] VGG-16 16 px CPU" in shown
-    assert "iterations, " in shown
-    assert "all done in" in shown
+        rates.check()
 
 
 def test_environment_names_no_host_or_user():

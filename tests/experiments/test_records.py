@@ -7,16 +7,21 @@ import pytest
 
 from chainer_style.errors import UserError
 from chainer_style.experiments import records
-from chainer_style.experiments.records import Record
+from chainer_style.experiments.catalogue import RECORDS
+from chainer_style.experiments.rates import SETTINGS, RateRecord
 from chainer_style.paper import Cell
 
 CELL = Cell("vgg16", 128, "CPU")
-ENVIRONMENT = {"machine": "a-machine"}
+WHOLE = dict.fromkeys(SETTINGS, 0) | {"weights": {"label": "seeded"}}
 
 
 def record(seconds, dropped=1):
-    return Record(
-        CELL, ENVIRONMENT, "2026-01-01T00:00:00+00:00", None, seconds, dropped
+    return RateRecord(
+        cell=CELL,
+        environment={"machine": "a-machine"},
+        seconds=seconds,
+        dropped=dropped,
+        settings=WHOLE,
     )
 
 
@@ -51,24 +56,51 @@ def test_there_and_back(tmp_path):
         one, cell=Cell("nin", 128, "GPU"), reason="no CUDA device", seconds=[]
     )
     paths = [records.save(r, tmp_path) for r in (one, two)]
-    assert paths[0] == tmp_path / "a-machine" / "vgg16-128-cpu.json"
-    assert {r.cell: r for r in records.load_all(tmp_path)} == {
-        one.cell: one,
-        two.cell: two,
+    assert paths[0] == tmp_path / "a-machine" / "rates" / "vgg16-128-cpu.json"
+    assert {p: records.load(p, RECORDS) for p in records.paths(tmp_path)} == {
+        paths[0]: one,
+        paths[1]: two,
     }
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "cell": {}}', "null"])
-def test_no_record(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "Expecting value"),
+        ("[]", "is not a record"),
+        ("null", "is not a record"),
+        ("{}", "format"),
+        ('{"format": 2}', "no experiment has the name ''"),
+        ('{"format": 2, "experiment": "x"}', "no experiment has the name 'x'"),
+        ('{"format": 2, "experiment": "rates", "cell": {}}', "missing 3 required"),
+        ('{"format": 1, "cell": {}}', "older record, of format 1; measure it again"),
+        ('{"format": 3, "experiment": "rates"}', "format 3.*reads format 2: update"),
+        ('{"format": "new", "experiment": "rates"}', "is not a record"),
+    ],
+)
+def test_what_is_no_record_is_named(tmp_path, text, what):
     path = tmp_path / "x.json"
     path.write_text(text)
-    with pytest.raises(UserError, match=r"x\.json is not a record"):
-        records.load(path)
+    with pytest.raises(UserError, match=rf"x\.json .*{what}") as caught:
+        records.load(path, RECORDS)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_record_of_the_future(tmp_path):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["settings"].pop("weights"), "it lacks weights"),
+        (lambda d: d["settings"]["weights"].pop("label"), "the label of its weights"),
+        (lambda d: d["settings"].pop("seed"), "it lacks seed"),
+        (lambda d: d.update(seconds=[1.0], dropped=1), "it lacks times"),
+        (lambda d: d["cell"].update(network="vgg99"), "unknown model 'vgg99'"),
+        (lambda d: d.update(more=1), "unexpected keyword argument 'more'"),
+    ],
+)
+def test_incomplete_records_are_refused(tmp_path, change, message):
     path = records.save(record([1.0, 1.0]), tmp_path)
     document = json.loads(path.read_text())
-    path.write_text(json.dumps({**document, "format": 2}))
-    with pytest.raises(UserError, match=r"format 2.*update"):
-        records.load(path)
+    change(document)
+    path.write_text(json.dumps(document))
+    with pytest.raises(UserError, match=message):
+        records.load(path, RECORDS)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from chainer_style import report
 from chainer_style.experiments import records
-from chainer_style.experiments.records import Record
+from chainer_style.experiments.rates import RateRecord
 from chainer_style.paper import RATE_TABLES, Cell
 
 SEEDED = "seeded (untrained) weights"
@@ -78,7 +78,7 @@ def write_machine(
     reasons: Mapping[Cell, str] = {},
     labels: Mapping[str, str] = {},
     gpu: bool = False,
-) -> dict[Cell, Record]:
+) -> dict[Cell, RateRecord]:
     """Write a machine's records and pictures; return the records."""
     written = {}
     for cell in CELLS:
@@ -86,19 +86,20 @@ def write_machine(
         if not gpu and cell.column != "CPU":
             reason = "no CUDA device"
         where = environment(machine, gpu=gpu)
-        record = Record(cell, where, "2026-01-02T03:04:05+00:00", reason)
+        when = "2026-01-02T03:04:05+00:00"
+        record = RateRecord(cell=cell, environment=where, started=when, reason=reason)
         if reason is None:
             label = labels.get(cell.network, SEEDED)
-            record = Record(
-                cell,
-                where,
-                "2026-01-02T03:04:05+00:00",
+            record = RateRecord(
+                cell=cell,
+                environment=where,
+                started=when,
                 seconds=times(cell, lasting, len(machine)),
                 dropped=1,
                 peak_memory_bytes=123 << 20,
                 settings=settings(cell, label, lasting),
             )
-            folder = results / machine
+            folder = results / machine / record.experiment
             folder.mkdir(parents=True, exist_ok=True)
             picture = Image.new("RGB", (cell.size, cell.size), (cell.size % 256, 9, 9))
             picture.save(folder / f"{cell.key}.png")
@@ -135,5 +136,5 @@ def built(results: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 @pytest.fixture
-def machine_writer() -> Callable[..., dict[Cell, Record]]:
+def machine_writer() -> Callable[..., dict[Cell, RateRecord]]:
     return write_machine

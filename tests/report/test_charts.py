@@ -19,8 +19,9 @@ from chainer_style.paper import (
     Cell,
     RateTable,
 )
-from chainer_style.report import charts, comparison
-from chainer_style.report.comparison import Machine
+from chainer_style.report import charts
+from chainer_style.report import machines as report_machines
+from chainer_style.report.machines import Machine
 
 TABLES = pytest.mark.parametrize(
     "table", RATE_TABLES.values(), ids=lambda table: str(table.number)
@@ -29,7 +30,7 @@ TABLES = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def machines(results: Path) -> dict[str, Machine]:
-    return {m.name: m for m in comparison.read(results, "short")}
+    return {m.name: m for m in report_machines.read(results, "short").machines}
 
 
 @TABLES

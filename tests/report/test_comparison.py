@@ -2,24 +2,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 from statistics import median
 
 import pytest
 
-from chainer_style.errors import UserError
 from chainer_style.paper import ITERATIONS, MINUTES, Cell
-from chainer_style.report import comparison
+from chainer_style.report import comparison, machines
 
 
 def test_entries_match_paper_and_record(results: Path) -> None:
-    first, second = comparison.read(results, "long")
+    first, second = machines.read(results, "long").machines
     assert (first.name, second.name) == ("long", "short")
     for machine in (first, second):
         for cell in machine.cells:
-            path = results / machine.name / f"{cell.key}.json"
+            path = results / machine.name / "rates" / f"{cell.key}.json"
             document = json.loads(path.read_text())
             ends = list(accumulate(document["seconds"]))
             for entry in comparison.entries(cell, machine):
@@ -44,24 +42,24 @@ def test_entries_match_paper_and_record(results: Path) -> None:
 
 
 def test_both_ways_of_counting_are_seen(results: Path) -> None:
-    long, short = comparison.read(results, "long")
+    long, short = machines.read(results, "long").machines
     cell = Cell("vgg16", 128, "CPU")
     assert [e.counted for e in comparison.entries(cell, long)] == [True] * len(MINUTES)
     assert not any(e.counted for e in comparison.entries(cell, short))
 
 
 def test_cells_are_in_order(results: Path) -> None:
-    machine = comparison.read(results, "short")[0]
+    machine = machines.read(results, "short").machines[0]
     assert [cell.key for cell in machine.cells] == [
         f"{row}-{column}"
-        for row in ("vgg16-64", "vgg16-128", "vgg16-256", "nin-128")
+        for row in ("vgg16-64", "vgg16-128", "vgg16-256", "vgg16-512", "nin-128")
         for column in ("cpu", "gpu", "cudnn")
     ]
-    assert machine.cells == list(machine.records)
+    assert machine.cells == list(machine.rates)
 
 
 def test_label_names_networks_where_weights_differ(results: Path) -> None:
-    long, short = comparison.read(results, "long")
+    long, short = machines.read(results, "long").machines
     assert short.label() == "seeded (untrained) weights"
     assert long.label() == "VGG-16: trained weights; NIN: seeded (untrained) weights"
     assert long.label(("vgg16", 64)) == "trained weights"
@@ -69,47 +67,9 @@ def test_label_names_networks_where_weights_differ(results: Path) -> None:
 
 
 def test_no_record_is_a_reason(results: Path) -> None:
-    machine = comparison.read(results, "short")[0]
+    machine = machines.read(results, "short").machines[0]
     cell = Cell("vgg16", 64, "CPU")
-    rest = {c: r for c, r in machine.records.items() if c != cell}
-    less = dataclasses.replace(machine, records=rest)
+    rest = {c: r for c, r in machine.rates.items() if c != cell}
+    less = dataclasses.replace(machine, records={"rates": rest})
     assert less.reason(cell) == "no record of it"
     assert all(entry.today is None for entry in comparison.entries(cell, less))
-
-
-def test_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no records below .*: run make reproduce"):
-        comparison.read(tmp_path, "any")
-
-
-def test_unknown_machine(results: Path) -> None:
-    with pytest.raises(UserError, match=r"'other' .*; there are those of long, short"):
-        comparison.read(results, "other")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            lambda d: d["settings"].pop("weights"),
-            "label of its weights, weights|weights",
-        ),
-        (lambda d: d["settings"]["weights"].pop("label"), "the label of its weights"),
-        (lambda d: d["settings"].pop("seed"), "lacks seed;"),
-        (lambda d: d.update(seconds=[1.0], dropped=1), "lacks times;"),
-        (lambda d: d["cell"].update(network="vgg99"), "unknown model 'vgg99'"),
-    ],
-)
-def test_incomplete_records_are_refused(
-    tmp_path: Path,
-    machine_writer: Callable[..., object],
-    change: Callable[[dict[str, object]], object],
-    message: str,
-) -> None:
-    machine_writer(tmp_path, "one", 1)
-    path = tmp_path / "one" / "vgg16-64-cpu.json"
-    document = json.loads(path.read_text())
-    change(document)
-    path.write_text(json.dumps(document))
-    with pytest.raises(UserError, match=message):
-        comparison.read(tmp_path, "one")

@@ -1,23 +1,24 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
 import pytest
 
 from chainer_style.paper import ITERATIONS, Cell
-from chainer_style.report import comparison
+from chainer_style.report import machines
 from chainer_style.report.explain import Explanation
 
 
 @pytest.fixture(scope="module")
 def short(results: Path) -> Explanation:
-    return Explanation(comparison.read(results, "short")[0])
+    return Explanation(machines.read(results, "short").machines[0])
 
 
 @pytest.fixture(scope="module")
 def long(results: Path) -> Explanation:
-    return Explanation(comparison.read(results, "long")[0])
+    return Explanation(machines.read(results, "long").machines[0])
 
 
 def test_every_column_is_one_rate(short: Explanation) -> None:
@@ -95,17 +96,12 @@ def test_arithmetic(short: Explanation) -> None:
 
 
 def test_unsteady_and_few_are_named(results: Path) -> None:
-    machine = comparison.read(results, "short")[0]
-    record = machine.records[Cell("vgg16", 64, "CPU")]
-    shaky = type(record)(
-        record.cell,
-        record.environment,
-        record.started,
-        seconds=[9.0, 1.0, 1.0, 2.0],
-        dropped=1,
-        settings=record.settings,
+    machine = machines.read(results, "short").machines[0]
+    record = machine.rates[Cell("vgg16", 64, "CPU")]
+    shaky = dataclasses.replace(record, seconds=[9.0, 1.0, 1.0, 2.0], dropped=1)
+    why = Explanation(
+        type(machine)("x", machine.folder, {"rates": {record.cell: shaky}})
     )
-    why = Explanation(type(machine)("x", machine.folder, {record.cell: shaky}))
     # numpy.quantile([1, 1, 2], [0.1, 0.9]) is [1, 1.8].
     assert why.unsteady == [(record.cell, pytest.approx(1.8))]
     assert why.few == [(record.cell, 3)]
