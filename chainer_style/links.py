@@ -20,7 +20,7 @@ from chainer_style import networks
 from chainer_style.functions import apply
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv, Node
-from chainer_style.weights import Array, Arrays, load
+from chainer_style.weights import Arrays, load
 
 Variable = Any  # chainer.Variable, which carries no types
 
@@ -47,7 +47,7 @@ class NetworkChain(chainer.Chain):  # type: ignore[misc]
         self.trainable = trainable
         for layer, shapes in network.parameter_shapes().items():
             given = arrays[layer] if arrays is not None else {}
-            self.add_link(layer, _link(network[layer], shapes["W"], given))
+            self.add_link(layer, layer_link(network[layer], shapes["W"], given))
 
     def __call__(self, x: Variable, nodes: Sequence[str]) -> list[Variable]:
         """Run the graph and return the outputs of the named nodes.
@@ -158,7 +158,7 @@ class AlexNet(DeclaredChain):
     declared = networks.ALEXNET
 
 
-def _link(node: Node, shape: tuple[int, ...], arrays: Mapping[str, Array]) -> Any:
+def layer_link(node: Node, shape: tuple[int, ...], arrays: Mapping[str, Any]) -> Any:
     """Return Chainer's link for a layer with filters of that shape."""
     initial = {"initialW": arrays.get("W"), "initial_bias": arrays.get("b")}
     if isinstance(node, Conv):

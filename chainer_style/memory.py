@@ -1,8 +1,9 @@
-"""How much memory this process took at most."""
+"""How much memory this process takes, and may take."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import resource
 import sys
 from pathlib import Path
@@ -10,13 +11,18 @@ from pathlib import Path
 PROCESS = Path("/proc/self")
 """What Linux tells a process about itself."""
 
+_MMAP_THRESHOLD = -3
+"""``M_MMAP_THRESHOLD`` in glibc's malloc.h; set, it no longer grows by itself."""
+
+MEMORY = Path("/proc/meminfo")
+"""What Linux tells of all memory."""
+
 
 def peak() -> int:
     """Return the most bytes that this process held in memory."""
     # Not ru_maxrss first: on Linux a child begins with that of its parent.
-    with contextlib.suppress(OSError, ValueError):
-        _, _, after = (PROCESS / "status").read_text().partition("VmHWM:")
-        return int(after[: after.index("kB")]) * 1024
+    if most := _told("status", "VmHWM"):
+        return most
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 
@@ -34,3 +40,63 @@ def peak_on(gpu: bool) -> int:
     import cupy
 
     return int(cupy.get_default_memory_pool().total_bytes())
+
+
+def trim() -> None:
+    """Give memory that was freed back to the system, where its library can."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def return_at_once() -> None:
+    """Have large arrays given back to the system as soon as they are freed.
+
+    The library of C else keeps freed memory of some tens of MiB for later.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 128 * 1024)
+
+
+def resident() -> int:
+    """Return the bytes that this process holds in memory; 0 where none tells."""
+    # What "status" says of it may be behind, "smaps_rollup" is counted when read.
+    return _told("smaps_rollup", "Rss") or _told("status", "VmRSS")
+
+
+def address_space() -> int:
+    """Return the bytes of addresses that this process has taken; 0 where none tells."""
+    return _told("status", "VmSize")
+
+
+def available() -> int | None:
+    """Return the bytes that the system can still give; None where none tells."""
+    try:
+        _, _, after = MEMORY.read_text().partition("MemAvailable:")
+        return int(after[: after.index("kB")]) * 1024
+    except (OSError, ValueError):
+        return None
+
+
+def limit(more: int) -> None:
+    """Let every allocation fail that goes beyond so many bytes more than now.
+
+    Counted are addresses, as of all memory that the system has given out, whether it
+    was ever touched or not.
+
+    Raises
+    ------
+    OSError
+        If the system does not tell the addresses taken, or sets no limit.
+    """
+    if not (taken := address_space()):
+        raise OSError("the addresses that this process has taken are not known")
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (taken + more, hard))
+
+
+def _told(file: str, field: str) -> int:
+    """Return a number of bytes that Linux tells of this process, or 0."""
+    with contextlib.suppress(OSError, ValueError):
+        _, _, after = (PROCESS / file).read_text().partition(f"{field}:")
+        return int(after[: after.index("kB")]) * 1024
+    return 0

@@ -174,10 +174,33 @@ def prepare(
     UserError
         If anything given cannot be used.
     """
+    engines.check(engine, device)
+    problem = pose(
+        content,
+        style,
+        protocol=protocol,
+        weights=weights,
+        seed=seed,
+        watch=watch,
+        **options,
+    )
+    return Transfer(problem, engines.create(engine, problem, device, precision), seed)
+
+
+def pose(
+    content: Source,
+    style: Source,
+    *,
+    protocol: str | Protocol = "modern",
+    weights: str | Weights | None = None,
+    seed: int = 0,
+    watch: Callable[[Sequence[Node]], Iterable[Node]] = iter,
+    **options: Any,
+) -> Problem:
+    """Return what a transfer computes, for an engine; see `prepare`."""
     settings = protocols.get(protocol) if isinstance(protocol, str) else protocol
     named = weights if isinstance(weights, str) else None
     settings = settings.with_options(weights=named, **options)
-    engines.check(engine, device)
     network = network_for(settings)
     content_array, canvas = images.prepare(content, settings, network)
     network.check_size(canvas.height, canvas.width)
@@ -187,7 +210,7 @@ def prepare(
     if not isinstance(weights, Weights):
         pictures = (content_array, style_array)
         weights = load_weights(settings.weights, network, pictures, watch)
-    problem = Problem(
+    return Problem(
         network=network,
         weights=weights.for_network(network),
         protocol=settings,
@@ -196,7 +219,6 @@ def prepare(
         start=start,
         canvas=canvas,
     )
-    return Transfer(problem, engines.create(engine, problem, device, precision), seed)
 
 
 def network_for(protocol: Protocol) -> Network:

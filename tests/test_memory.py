@@ -65,3 +65,44 @@ def test_without_proc(status, monkeypatch, tmp_path):
         (tmp_path / "proc").mkdir()
         (tmp_path / "proc" / "status").write_text(status)
     assert memory.peak() >= 0.9 * least
+
+
+LIMITED = """
+import numpy as np
+from chainer_style import memory
+
+memory.return_at_once()
+before = memory.address_space()
+memory.limit(300 * 2**20)
+held = np.ones(200 * 2**20, np.uint8)
+assert 200 * 2**20 <= memory.address_space() - before < 250 * 2**20
+try:
+    np.ones(200 * 2**20, np.uint8)
+except MemoryError:
+    del held
+    np.ones(200 * 2**20, np.uint8)
+    print("limited")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells addresses")
+def test_limit():
+    words = [sys.executable, "-c", LIMITED]
+    assert subprocess.run(words, capture_output=True, check=True).stdout == b"limited\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it")
+def test_resident_and_available():
+    before, there = memory.resident(), memory.available()
+    held = np.ones(10**8, np.uint8)
+    assert memory.resident() - before == pytest.approx(len(held), rel=0.1)
+    assert there > 0
+
+
+def test_what_nobody_tells(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "PROCESS", tmp_path)
+    monkeypatch.setattr(memory, "MEMORY", tmp_path / "meminfo")
+    assert memory.resident() == memory.address_space() == 0
+    assert memory.available() is None
+    with pytest.raises(OSError, match="not known"):
+        memory.limit(1)

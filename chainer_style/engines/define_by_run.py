@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import chainer
 import chainer.links as L
@@ -45,6 +45,8 @@ class ChainerEngine(Engine):
     """
 
     name = "chainer"
+    chain_type: ClassVar[type[NetworkChain]] = NetworkChain
+    """What runs the network's graph."""
 
     def __init__(
         self, problem: Problem, device: Device, precision: Precision = "float32"
@@ -58,7 +60,7 @@ class ChainerEngine(Engine):
         with self._computing():
             arrays = problem.weights.arrays
             with chainer.using_config("dtype", self.dtype):
-                self._chain = NetworkChain(
+                self._chain = self.chain_type(
                     problem.network, arrays, trainable=protocol.weight_gradients
                 )
                 self._chain.to_device(self._backend)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from chainer_style.experiments.base import Experiment
+from chainer_style.experiments.limits import LimitRecord, Limits
 from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record
 from chainer_style.paper import RATE_TABLES
 
 RECORDS: dict[str, type[Record[Any]]] = {
-    kind.experiment: kind for kind in (RateRecord,)
+    kind.experiment: kind for kind in (RateRecord, LimitRecord)
 }
 """Class of the records, by experiment."""
 
@@ -59,9 +60,16 @@ def _rates(number: int) -> Part:
     return part
 
 
+def _limits(options: Options) -> list[Experiment[Any]]:
+    # 435 px is what the program paints unless told otherwise.
+    sizes = (64, 128, 256, 435, 512) if options.full else (64, 128, 256, 512)
+    return [Limits(options.content, options.style, options.weights, sizes)]
+
+
 PARTS: dict[str, Part] = {
     "table4": _rates(4),
     "table5": _rates(5),
+    "limits": _limits,
 }
 """The parts of the paper that ``chainer-style reproduce`` can be asked for."""
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from chainer_style import networks
 from chainer_style.experiments.rates import RateRecord
-from chainer_style.networks import INPUT, Network
+from chainer_style.networks import Network
 from chainer_style.networks.nodes import Conv
 from chainer_style.paper import Cell
 from chainer_style.protocols import Protocol
@@ -52,28 +50,3 @@ def workspace_bytes(name: str) -> tuple[int, int]:
         if isinstance(node, Conv)
     ]
     return min(sizes), max(sizes)
-
-
-def memory_of_2016(name: str, size: int) -> int:
-    """Bytes that the 2016 loop held at once on a GPU without cuDNN, at the least.
-
-    The weights of the whole file and their gradients; and two iterations' feature
-    maps and column matrices, because the names ``y`` and ``L`` still hold the
-    last iteration's graph while the next one is built (chainer-gogh 4aaa123), and
-    a convolution keeps its ``col`` until then (chainer v1.5.0,
-    functions/connection/convolution_2d.py).
-    """
-    whole = networks.get(name).parameter_shapes().values()
-    weights = sum(math.prod(shape) for layer in whole for shape in layer.values())
-    network = network_of_2016(name)
-    shapes = network.shapes(size, size)
-    maps = sum(shape.size for node, shape in shapes.items() if node != INPUT)
-    columns = sum(
-        shapes[node.inputs[0]].channels
-        * node.kernel**2
-        * shapes[node.name].height
-        * shapes[node.name].width
-        for node in network.nodes
-        if isinstance(node, Conv)
-    )
-    return FLOAT * (2 * weights + 2 * (maps + columns))

@@ -145,10 +145,6 @@ class Explanation:
         """Return least and most workspace of cuDNN before Chainer 1.8.1, in bytes."""
         return arithmetic.workspace_bytes(name)
 
-    def memory(self, size: int) -> int:
-        """Return bytes that VGG took on a GPU in 2016, at the least."""
-        return arithmetic.memory_of_2016("vgg16", size)
-
     # -- picture sizes ----------------------------------------------------
 
     @property

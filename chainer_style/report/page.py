@@ -74,6 +74,7 @@ class Section:
 SECTIONS = {
     "table4": "Table 4 and Figure 7",
     "table5": "Table 5 and Figure 8",
+    "limits": "512 pixels, and what fits into memory",
     "why": "Why they differ",
 }
 """Title of every section, by the name of its part, in the paper's order."""

@@ -22,8 +22,13 @@ def rates(pictures):
 
 def test_every_printed_cell_of_the_paper_is_in_a_table():
     cells = {*TABLE_4.cells, *TABLE_5.cells}
-    assert set(ITERATIONS) == {cell for cell in cells if cell.column != "cuDNN"}
-    assert len({cell.key for cell in cells}) == len(cells) == 12
+    printed = {row for table in (TABLE_4, TABLE_5) for row in table.printed}
+    assert set(ITERATIONS) == {
+        cell
+        for cell in cells
+        if cell.column != "cuDNN" and (cell.network, cell.size) in printed
+    }
+    assert len({cell.key for cell in cells}) == len(cells) == 15
 
 
 def test_each_column_of_the_paper_is_one_rate():
