@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import platform
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -120,9 +121,9 @@ def chainer_command() -> str:
 
 def _chainer() -> str:
     """Import Chainer, and see that every edit of `chainer_style.compat` fits."""
-    import chainer
-
     from chainer_style.compat._edits import EDITS, edited
+
+    chainer = _imported("chainer")
 
     site = Path(chainer.__file__).parents[1]
     for module in EDITS:
@@ -163,35 +164,40 @@ def convolution(xp: Any = None) -> str:
 @functools.cache
 def _requirements() -> dict[str, Any]:
     """Return this package's own requirements by name; none where not installed."""
-    from packaging.requirements import Requirement
-
     try:
+        from packaging.requirements import Requirement
+
         lines = metadata.requires("chainer-style") or []
-    except metadata.PackageNotFoundError:
+    except (ImportError, metadata.PackageNotFoundError):
         return {}
     found = map(Requirement, lines)
     return {r.name: r for r in found if not r.marker or r.marker.evaluate()}
 
 
 def _command(name: str) -> str:
-    try:
-        wanted = str(_requirements().get(name, name))
-    except ImportError:  # packaging itself is what is missing
-        wanted = name
-    return f"pip install '{wanted}'"
+    return f"pip install {shlex.quote(str(_requirements().get(name, name)))}"
 
 
 def _library(name: str) -> str:
-    module = importlib.import_module(MODULES.get(name, name))
+    module = _imported(MODULES.get(name, name))
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        version = str(getattr(module, "__version__", "of no known version"))
-        return version
+        return str(getattr(module, "__version__", "of no known version"))
     wanted = _requirements().get(name)
     if wanted and not wanted.specifier.contains(version, prereleases=True):
         raise Lacking(f"{version}, but {wanted.specifier} is needed")
     return version
+
+
+def _imported(name: str) -> Any:
+    """Import a module, and tell whether it is it that is not there."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and name.startswith(error.name):
+            raise Lacking("not installed") from None
+        raise
 
 
 def _installed(name: str) -> str:

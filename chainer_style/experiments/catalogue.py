@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from chainer_style.experiments.base import Experiment
+from chainer_style.experiments.ceilings import CeilingRecord, Ceilings
 from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record
+from chainer_style.experiments.setup import Setup, SetupRecord
 from chainer_style.paper import RATE_TABLES
 
 RECORDS: dict[str, type[Record[Any]]] = {
-    kind.experiment: kind for kind in (RateRecord,)
+    kind.experiment: kind for kind in (SetupRecord, CeilingRecord, RateRecord)
 }
 """Class of the records, by experiment."""
 
@@ -60,6 +62,9 @@ def _rates(number: int) -> Part:
 
 
 PARTS: dict[str, Part] = {
+    "table2": lambda options: [Setup()],
+    "table3": lambda options: [Setup()],
+    "ceilings": lambda options: [Ceilings()],
     "table4": _rates(4),
     "table5": _rates(5),
 }

@@ -13,6 +13,8 @@ SETTINGS = {
     "halt_level": 2,
     "report_level": 2,
     "smart_quotes": False,
+    # A picture is one line.
+    "line_length_limit": 1 << 30,
     "embed_stylesheet": False,
 }
 

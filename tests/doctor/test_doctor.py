@@ -76,10 +76,10 @@ def test_help_needs_no_heavy_library(bus):
 @pytest.mark.parametrize(
     ("module", "what", "remedy"),
     [
-        ("h5py", "h5py", "pip install 'h5py"),
-        ("PIL", "Pillow", "pip install 'pillow"),
-        ("matplotlib", "Matplotlib", "pip install 'matplotlib"),
-        ("docutils", "docutils", "pip install 'docutils"),
+        ("h5py", "h5py", "h5py"),
+        ("PIL", "Pillow", "pillow"),
+        ("matplotlib", "Matplotlib", "matplotlib"),
+        ("docutils", "docutils", "docutils"),
         ("chainer", "Chainer", "chainer==7.8.1"),
     ],
 )
@@ -89,10 +89,23 @@ def test_a_library_that_is_not_there(bus, no_cupy, monkeypatch, module, what, re
     assert not doctor.works(findings)
     missing = by_name(findings, "Libraries")[what]
     assert (missing.state, missing.needed) == ("missing", True)
-    assert "ModuleNotFoundError" in missing.value
+    assert missing.value == "not installed"
+    assert "pip install " in missing.remedy
     assert remedy in missing.remedy
     assert "Something is missing that every run needs:" in list(printed.lines(findings))
     assert CliRunner().invoke(main, ["doctor"]).exit_code == 1
+
+
+def test_a_library_that_lacks_another_is_no_library_that_is_not_there(
+    bus, no_cupy, monkeypatch
+):
+    for name in [n for n in sys.modules if n.partition(".")[0] == "requests"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "urllib3", None)
+    own = by_name(doctor.examine(), "Libraries")
+    assert own["urllib3"].value == "not installed"
+    assert "urllib3" in own["requests"].value
+    assert own["requests"].value.startswith("ModuleNotFoundError")
 
 
 def test_a_library_that_is_too_old(bus, no_cupy, monkeypatch):
