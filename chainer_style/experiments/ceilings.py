@@ -120,7 +120,9 @@ class CeilingRecord(Record[Ceiling]):
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Return the record of a document without experiment and format."""
-        runs = tuple(Run(**run) for run in document["runs"])
+        runs = tuple(
+            Run(**{**run, "seconds": tuple(run["seconds"])}) for run in document["runs"]
+        )
         return super().from_document({**document, "runs": runs})
 
     def check(self) -> None:
