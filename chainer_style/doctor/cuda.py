@@ -100,10 +100,9 @@ def _cudnn() -> str:
     from chainer_style.engines import devices
     from chainer_style.engines.base import Device
 
-    missing = devices.obstacle(Device(0))
-    if missing and missing.reason == devices.NO_CUDNN:
+    if not cuda.cudnn_enabled and (missing := devices.obstacle(Device(0))):
         raise _as_finding(missing)
-    number = cuda.cupy.cuda.cudnn.getVersion()
+    number = cuda.libcudnn.getVersion()
     # Four digits up to version 8, five from version 9 on.
     major = 1000 if number < 10000 else 10000
     return f"{number // major}.{number % major // 100}.{number % 100}"

@@ -90,7 +90,6 @@ def cupy(monkeypatch):
     module.cuda = SimpleNamespace(
         runtime=runtime,
         nvrtc=SimpleNamespace(getVersion=lambda: (12, 9)),
-        cudnn=SimpleNamespace(getVersion=lambda: 8907),
         cublas=SimpleNamespace(getVersion=lambda handle: 120900),
         device=SimpleNamespace(get_cublas_handle=lambda: 7),
         Device=_Device,
@@ -99,6 +98,8 @@ def cupy(monkeypatch):
     monkeypatch.setattr(chainer_cuda, "cupy", module)
     monkeypatch.setattr(chainer_cuda, "available", True)
     monkeypatch.setattr(chainer_cuda, "cudnn_enabled", True)
+    libcudnn = SimpleNamespace(getVersion=lambda: 8907)
+    monkeypatch.setattr(chainer_cuda, "libcudnn", libcudnn, raising=False)
     monkeypatch.setattr(chainer_cuda, "_cupy_major", 13)
     monkeypatch.setattr(chainer_cuda, "_cudnn_disabled_by_user", False, raising=False)
     monkeypatch.setattr(chainer_cuda, "_resolution_error", None, raising=False)

@@ -301,6 +301,24 @@ def test_no_cudnn(card, cupy, monkeypatch):
     assert [f.state for f in tests] == ["ok", "missing"]
 
 
+def test_libraries_that_do_not_load(card, cupy, monkeypatch):
+    """CuPy without the wheels of CUDA's libraries, and so Chainer without CuPy."""
+    unfound = "cannot open shared object file"
+    monkeypatch.setattr(chainer_cuda, "available", False)
+    monkeypatch.setattr(chainer_cuda, "cudnn_enabled", False)
+    monkeypatch.setattr(chainer_cuda, "cupy", object())
+    error = ImportError(f"libcublas.so.12: {unfound}")
+    monkeypatch.setattr(chainer_cuda, "_resolution_error", error)
+    nvrtc = RuntimeError(f"CuPy failed to load libnvrtc.so.12: {unfound}")
+    cupy.cuda.nvrtc.getVersion = raising(nvrtc)
+    own = by_name(doctor.examine(), "CUDA")
+    for what in ("NVRTC", "cuDNN", "Devices"):
+        assert own[what].state == "missing"
+        assert unfound in own[what].value
+        assert own[what].remedy == "pip install 'chainer-style[cuda]'"
+    assert own["CuPy"].state == own["Runtime"].state == "ok"
+
+
 def test_a_device_that_fails_is_a_finding(card, cupy):
     error = cupy.cuda.runtime.CUDARuntimeError("cudaErrorECCUncorrectable: broken")
     cupy.cuda.runtime.getDeviceProperties = raising(error)
