@@ -21,7 +21,7 @@ SETUP = {
     "Chip": "GM206",
     "Chainer": "1.5 or later",
 }
-"""The machine and its software, as far as the paper's text names them."""
+"""The machine and its software, as far as they are known here."""
 
 LISTINGS = (
     "the packages that pip had installed",

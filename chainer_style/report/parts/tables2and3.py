@@ -17,6 +17,8 @@ from chainer_style.text import size
 UNSEEN = "not known"
 """What cannot be said of 2016."""
 
+UPGRADE = "https://docs.chainer.org/en/stable/upgrade_v2.html"
+
 NONE = "none"
 
 
@@ -98,6 +100,7 @@ def context(machines: Sequence[Machine]) -> dict[str, Any]:
         "marked": MARKED,
         "card": gtx960,
         "unseen": UNSEEN,
+        "upgrade": UPGRADE,
     }
 
 

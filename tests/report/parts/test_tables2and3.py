@@ -18,7 +18,7 @@ def test_the_papers_machine_stands_without_records():
     for value in SETUP.values():
         assert value in page
     assert "No machine has a record of its set-up yet." in page
-    assert "could not be read" in page
+    assert "could not be read for this replication" in " ".join(page.split())
 
 
 def test_machines_stand_side_by_side():
