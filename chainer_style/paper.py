@@ -13,7 +13,28 @@ from typing import Literal
 Column = Literal["CPU", "GPU", "cuDNN"]
 COLUMNS: tuple[Column, ...] = ("CPU", "GPU", "cuDNN")
 
-MACHINE = "Core i5-4460 @ 3.20 GHz, GeForce GTX 960, CentOS 7.2.1511, CUDA 7.5"
+SETUP = {
+    "Processor": "Core i5-4460 @ 3.20 GHz",
+    "GPU": "GeForce GTX 960",
+    "System": "CentOS 7.2.1511",
+    "CUDA": "7.5",
+    "Chip": "GM206",
+    "Chainer": "1.5 or later",
+}
+"""The machine and its software, as far as they are known here."""
+
+LISTINGS = (
+    "the packages that pip had installed",
+    "the paths of CUDA",
+    "what ``lspci | grep -i nvidia`` printed",
+    "what ``deviceQuery`` printed",
+)
+"""What Tables 2 and 3 list."""
+
+MACHINE = ", ".join(
+    f"{'CUDA ' * (what == 'CUDA')}{SETUP[what]}"
+    for what in ("Processor", "GPU", "System", "CUDA")
+)
 MINUTES = (1, 2, 3, 4, 5)
 
 

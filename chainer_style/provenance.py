@@ -27,14 +27,14 @@ def environment() -> dict[str, Any]:
         "machine": machine_name(),
         "cpu": cpu_model(),
         "cores": cores(),
-        "memory_bytes": _memory(),
+        "memory_bytes": memory(),
         "gpu": gpu(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "libraries": {name: v for name in LIBRARIES if (v := _version(name))},
         "blas": blas(),
         "chainer_style": chainer_style.__version__,
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
@@ -67,7 +67,8 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _memory() -> int | None:
+def memory() -> int | None:
+    """Return the bytes of main memory, if the system tells."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
@@ -79,12 +80,10 @@ def gpu() -> dict[str, Any] | None:
     """Describe the first CUDA device, or return None where there is none."""
     try:
         import cupy
-    except ImportError:
-        return None
-    runtime = cupy.cuda.runtime
-    try:
+
+        runtime = cupy.cuda.runtime
         properties = runtime.getDeviceProperties(0)
-    except runtime.CUDARuntimeError:
+    except Exception:  # Broken installations raise anything; see `chainer_style.doctor`
         return None
     return {
         "name": properties["name"].decode(),
@@ -124,7 +123,7 @@ def blas() -> list[dict[str, Any]]:
     return sorted(found, key=lambda pool: [str(pool[key]) for key in keys])
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Return the commit of the code that runs; None where it is not a checkout."""
     folder = Path(__file__).resolve().parent
 

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from chainer_style.experiments.base import Experiment
+from chainer_style.experiments.ceilings import CeilingRecord, Ceilings
 from chainer_style.experiments.limits import LimitRecord, Limits
 from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record
+from chainer_style.experiments.setup import Setup, SetupRecord
 from chainer_style.paper import RATE_TABLES
 
 RECORDS: dict[str, type[Record[Any]]] = {
-    kind.experiment: kind for kind in (RateRecord, LimitRecord)
+    kind.experiment: kind
+    for kind in (SetupRecord, RateRecord, LimitRecord, CeilingRecord)
 }
 """Class of the records, by experiment."""
 
@@ -67,6 +70,9 @@ def _limits(options: Options) -> list[Experiment[Any]]:
 
 
 PARTS: dict[str, Part] = {
+    "table2": lambda options: [Setup()],
+    "table3": lambda options: [Setup()],
+    "ceilings": lambda options: [Ceilings()],
     "table4": _rates(4),
     "table5": _rates(5),
     "limits": _limits,

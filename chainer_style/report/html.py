@@ -15,6 +15,8 @@ SETTINGS = {
     # A part that is not well-formed is a fault of this package.
     "halt_level": 2,
     "report_level": 2,
+    # A picture is one line.
+    "line_length_limit": 1 << 30,
     "smart_quotes": False,
     "embed_stylesheet": False,
 }

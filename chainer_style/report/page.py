@@ -72,9 +72,11 @@ class Section:
 
 
 SECTIONS = {
+    "tables2and3": "Tables 2 and 3: the machine",
     "table4": "Table 4 and Figure 7",
     "table5": "Table 5 and Figure 8",
     "limits": "512 pixels, and what fits into memory",
+    "ceilings": "What decides the speed",
     "why": "Why they differ",
 }
 """Title of every section, by the name of its part, in the paper's order."""
