@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chainer_style.experiments.rates import RateRecord
-from chainer_style.report import comparison, formats
+from chainer_style.experiments.records import Record
+from chainer_style.report import formats
 from chainer_style.report.machines import Machine
 
 
@@ -30,35 +32,39 @@ class Description:
 
 def facts(machine: Machine) -> list[tuple[str, str]]:
     """Return what the head of the page says of a machine's run: (what, value)."""
-    found = list(machine.rates.values())
-    measured = [record for record in found if record.measured]
+    measured = [record for record in machine.rates.values() if record.measured]
     lines = [
         ("Machine", machine.hardware),
-        ("Date", _dates(record.started for record in found)),
+        ("Date", _dates(record.started for record in machine.everything)),
         ("Weights", machine.label() or "nothing measured"),
         ("Protocol", _several(r.settings["protocol"]["name"] for r in measured)),
         ("Time per cell", _times(measured)),
         ("Pictures", _several(map(_pictures, measured))),
-        ("Software", _several(_software(r.environment) for r in found)),
+        ("Software", _several(_software(r.environment) for r in machine.everything)),
     ]
     return [(what, value) for what, value in lines if value]
 
 
 def describe(machine: Machine) -> list[Description]:
     """Describe every environment among a machine's records, each once."""
-    groups: dict[str, list[RateRecord]] = {}
-    for record in machine.rates.values():
+    groups: dict[str, list[Record[Any]]] = {}
+    for record in machine.everything:
         same = json.dumps(record.environment, sort_keys=True)
         groups.setdefault(same, []).append(record)
     return [
         Description(
-            ""
-            if len(groups) == 1
-            else "; ".join(comparison.title(r.cell) for r in group),
-            _lines(group[0].environment),
+            "" if len(groups) == 1 else _cells(group), _lines(group[0].environment)
         )
         for group in groups.values()
     ]
+
+
+def _cells(group: Sequence[Record[Any]]) -> str:
+    """Name the experiments of some records, and how many cells of each."""
+    counts = Counter(record.experiment for record in group)
+    return "; ".join(
+        f"{name}, {count} cell{'s' * (count != 1)}" for name, count in counts.items()
+    )
 
 
 def _lines(environment: dict[str, Any]) -> list[tuple[str, str]]:

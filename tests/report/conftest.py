@@ -138,3 +138,8 @@ def built(results: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 @pytest.fixture
 def machine_writer() -> Callable[..., dict[Cell, RateRecord]]:
     return write_machine
+
+
+@pytest.fixture
+def environment_of() -> Callable[..., dict[str, Any]]:
+    return environment

@@ -12,6 +12,7 @@ from chainer_style import networks, report
 from chainer_style.errors import UserError
 from chainer_style.experiments import records
 from chainer_style.experiments.catalogue import RECORDS
+from chainer_style.experiments.limits import LimitCell, LimitRecord
 from chainer_style.experiments.rates import RateRecord
 from chainer_style.paper import ITERATIONS, RATE_TABLES, Cell, RateTable
 
@@ -262,6 +263,19 @@ def test_one_machine_with_nothing_measured(
     assert "not measured: no time" in root.text
     assert "nothing measured" in root.text
     assert not list(root.all("details"))
+
+
+def test_a_machine_without_rates(
+    tmp_path: Path, environment_of: Callable[..., dict[str, object]]
+) -> None:
+    """As after `make table2` on a fresh copy."""
+    where = environment_of("lonely", gpu=False)
+    reason = "no CUDA device"
+    cell = LimitCell(64, "1.5", None, "GPU")
+    record = LimitRecord(cell=cell, environment=where, reason=reason)
+    records.save(record, tmp_path)
+    root = Tree(report.build(tmp_path, tmp_path / "out", "lonely").read_text()).root
+    assert "no record of it" in by_id(root, "table4-numbers").text
 
 
 def test_pictures_stay_within_their_folder(
