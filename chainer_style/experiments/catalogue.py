@@ -10,10 +10,11 @@ from typing import Any
 from chainer_style.experiments.base import Experiment
 from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record
+from chainer_style.experiments.training import Training, TrainingRecord, table1
 from chainer_style.paper import RATE_TABLES
 
 RECORDS: dict[str, type[Record[Any]]] = {
-    kind.experiment: kind for kind in (RateRecord,)
+    kind.experiment: kind for kind in (RateRecord, TrainingRecord)
 }
 """Class of the records, by experiment."""
 
@@ -59,7 +60,12 @@ def _rates(number: int) -> Part:
     return part
 
 
+def _table1(options: Options) -> list[Experiment[Any]]:
+    return [Training(table1(), options.full)]
+
+
 PARTS: dict[str, Part] = {
+    "table1": _table1,
     "table4": _rates(4),
     "table5": _rates(5),
 }
