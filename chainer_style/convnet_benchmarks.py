@@ -24,6 +24,14 @@ DATES = {
 STOOD = ("2016-01-26", "2016-02-28")
 """From 1f09e1e to 2888b23 the README had these numbers together."""
 
+TENSORFLOW_AFTER = {
+    "alexnet_owt": 151,
+    "overfeat": 349,
+    "vgg_a": 982,
+    "googlenet_v1": 905,
+}
+"""TensorFlow's row from 2888b23 on, by its message with cuDNN R4; ms."""
+
 
 @dataclass(frozen=True)
 class Timing:
