@@ -8,6 +8,7 @@ is different: all times are wall-clock times, taken when the device has finished
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -271,8 +272,7 @@ def _times(
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    said = str(error).lower()
-    return any(words in said for words in ("out of memory", "not enough memory", "oom"))
+    return bool(re.search(r"(?i:out of|not enough) memory|\bOOM\b", str(error)))
 
 
 def table1() -> tuple[TrainingCell, ...]:
