@@ -10,6 +10,7 @@ import chainer
 import chainer.functions as F
 import numpy as np
 import numpy.typing as npt
+from chainer.backends import cuda
 
 from chainer_style import memory
 from chainer_style.engines import devices
@@ -61,7 +62,7 @@ class ChainerTrainer(Trainer):
         ):
             yield
             if self.device.is_gpu:
-                chainer.backends.cuda.Stream.null.synchronize()
+                cuda.Device(self.device.gpu).synchronize()
 
     def prepare(self) -> None:
         """Let go of the last iteration's graph and gradients."""
