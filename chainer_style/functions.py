@@ -38,7 +38,7 @@ def apply(node: Node, x: Variable, *more: Variable) -> Variable:
     node
         The node.
     x
-        Its first input, shape (1, channels, height, width).
+        Its first input, shape (batch, channels, height, width).
     *more
         Its other inputs; or its parameters ``W`` and ``b``.
     """
@@ -64,7 +64,7 @@ def _(node: ReLU, x: Variable) -> Variable:
 
 @apply.register
 def _(node: Dropout, x: Variable) -> Variable:
-    return F.dropout(x)
+    return F.dropout(x, node.ratio)
 
 
 @apply.register
@@ -98,7 +98,9 @@ def _(node: Pool, x: Variable) -> Variable:
     _, height, width = node.output_shape([Shape(*x.shape[1:])])
     if node.kind == "max":
         y = F.max_pooling_2d(x, *node.window, cover_all=True)
-        return y[:, :, :height, :width]
+        # A slice of everything would still cost a copy on the way back.
+        same = y.shape[2:] == (height, width)
+        return y if same else y[:, :, :height, :width]
     return _average_pooling_ceil(node, x, height, width)
 
 

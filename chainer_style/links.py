@@ -55,15 +55,15 @@ class NetworkChain(chainer.Chain):  # type: ignore[misc]
         Parameters
         ----------
         x
-            Picture in network units, shape (1, 3, height, width).
+            Pictures in network units, shape (batch, 3, height, width).
         nodes
             Names of nodes. Layers that they do not depend on are not run.
 
         Returns
         -------
         list of chainer.Variable
-            Each of shape (1, channels, height, width), or (1, channels) behind
-            a fully connected layer.
+            Each of shape (batch, channels, height, width), or (batch, channels)
+            behind a fully connected layer.
         """
         values = {INPUT: x}
         for node in self.network.upto(*nodes).nodes:

@@ -123,3 +123,24 @@ ITERATIONS: dict[Cell, tuple[float, ...]] = {
     Cell("nin", 128, "GPU"): (980, 1960, 2940, 3920, 4900),
 }
 """Iterations after 1, 2, 3, 4 and 5 minutes, as printed in Tables 4 and 5."""
+
+TABLE_1_UNIT = "sec"
+"""Of Table 1, as it says."""
+
+TABLE_1_COLUMNS = {
+    "alexnet_owt": "AlexNet",
+    "overfeat": "Overfeat",
+    "vgg_a": "OxfordNet",
+    "googlenet_v1": "GoogLeNet V1",
+}
+"""Its columns, by what `chainer_style.networks.benchmarks.BENCHMARKS` calls them."""
+
+TABLE_1: dict[str, dict[str, int]] = {
+    framework: dict(zip(TABLE_1_COLUMNS, row, strict=True))
+    for framework, row in {
+        "Chainer": (177, 620, 885, 687),
+        "TensorFlow": (277, 843, 1510, 1084),
+        "Caffe (native)": (324, 823, 1068, 1935),
+    }.items()
+}
+"""Table 1 as printed, by framework and network."""

@@ -13,11 +13,12 @@ from chainer_style.experiments.limits import LimitRecord, Limits
 from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record
 from chainer_style.experiments.setup import Setup, SetupRecord
+from chainer_style.experiments.training import Training, TrainingRecord, table1
 from chainer_style.paper import RATE_TABLES
 
 RECORDS: dict[str, type[Record[Any]]] = {
     kind.experiment: kind
-    for kind in (SetupRecord, RateRecord, LimitRecord, CeilingRecord)
+    for kind in (TrainingRecord, SetupRecord, RateRecord, LimitRecord, CeilingRecord)
 }
 """Class of the records, by experiment."""
 
@@ -63,6 +64,10 @@ def _rates(number: int) -> Part:
     return part
 
 
+def _table1(options: Options) -> list[Experiment[Any]]:
+    return [Training(table1(), options.full)]
+
+
 def _limits(options: Options) -> list[Experiment[Any]]:
     # 435 px is what the program paints unless told otherwise.
     sizes = (64, 128, 256, 435, 512) if options.full else (64, 128, 256, 512)
@@ -70,12 +75,13 @@ def _limits(options: Options) -> list[Experiment[Any]]:
 
 
 PARTS: dict[str, Part] = {
+    "table1": _table1,
     "table2": lambda options: [Setup()],
     "table3": lambda options: [Setup()],
-    "ceilings": lambda options: [Ceilings()],
     "table4": _rates(4),
     "table5": _rates(5),
     "limits": _limits,
+    "ceilings": lambda options: [Ceilings()],
 }
 """The parts of the paper that ``chainer-style reproduce`` can be asked for."""
 

@@ -92,7 +92,7 @@ GOOGLENET = Network(
         *_inception("5a", "pool4/3x3_s2", 256, 160, 320, 32, 128, 128),
         *_inception("5b", "inception_5a/relu_output", 384, 192, 384, 48, 128, 128),
         Pool("pool5/7x7_s1", kernel=7, stride=1, kind="average"),
-        Dropout("pool5/drop_7x7_s1"),
+        Dropout("pool5/drop_7x7_s1", ratio=0.4),
         Linear("loss3/classifier", channels=1000),
         Softmax("prob"),
     ),

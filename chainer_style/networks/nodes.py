@@ -4,7 +4,7 @@ A node knows its geometry and nothing else: which shape it gives, which
 parameters it needs, how many floating-point operations it takes. Whoever runs a
 node (Chainer, a static plan) dispatches on its class.
 
-Shapes are `(channels, height, width)`; the batch is always one.
+Shapes are `(channels, height, width)`, those of one picture.
 """
 
 from __future__ import annotations
@@ -95,7 +95,15 @@ class ReLU(Node):
 
 @dataclass(frozen=True, slots=True)
 class Dropout(Node):
-    """Dropout: at rest when no training takes place, as always here."""
+    """Dropout: at rest but in training, which only Table 1 does.
+
+    Attributes
+    ----------
+    ratio
+        Share of the elements that is set to 0; the others grow accordingly.
+    """
+
+    ratio: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

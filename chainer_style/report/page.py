@@ -72,6 +72,7 @@ class Section:
 
 
 SECTIONS = {
+    "table1": "Table 1: training, in three frameworks",
     "tables2and3": "Tables 2 and 3: the machine",
     "table4": "Table 4 and Figure 7",
     "table5": "Table 5 and Figure 8",
