@@ -3,13 +3,18 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 MINUTES ?=
-SECONDS ?= 60
+SECONDS ?=
 WEIGHTS ?= seeded
 RESULTS ?= results
+FULL    ?=
 
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
-TIME  := $(if $(MINUTES),--minutes $(MINUTES),--seconds $(SECONDS))
+TIME  := $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SECONDS),--seconds $(SECONDS))
+RUN   := $(TIME) $(if $(FULL),--full) --weights $(WEIGHTS) --results $(RESULTS)
+
+# Single parts of the paper, and of what belongs to it.
+PARTS := $(foreach n,1 2 3 4 5,table$(n)) $(foreach n,1 2 3 4 5 6 7 8,figure$(n)) limits mnist ceilings
 # Only where an NVIDIA driver answers: CuPy is a large download.
 CUDA  := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda)
 
@@ -19,12 +24,14 @@ BUILD := $(abspath build-constraints.txt)
 CONSTRAINED := PIP_CONSTRAINT=$(BUILD) PIP_BUILD_CONSTRAINT=$(BUILD) UV_BUILD_CONSTRAINT=$(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce test test-all test-gpu lint format docs clean
+.PHONY: help venv reproduce $(PARTS) report test test-all test-gpu lint format docs clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo '  PYTHON=$(PYTHON)  MINUTES=5  SECONDS=$(SECONDS)  WEIGHTS=$(WEIGHTS)  RESULTS=$(RESULTS)'
+	@echo '  single parts of the paper: $(PARTS)'
+	@echo
+	@echo '  PYTHON=$(PYTHON)  FULL=1  MINUTES=5  SECONDS=30  WEIGHTS=$(WEIGHTS)  RESULTS=$(RESULTS)'
 	@echo '  WEIGHTS=caffe: trained weights, fetched if they are not in models/; or a file'
 
 venv: $(READY) ## set up .venv with everything that is needed
@@ -37,8 +44,14 @@ $(READY): setup.py pyproject.toml build-constraints.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check --find-links $(VENV)/wheels -e '.[test,docs$(CUDA)]'
 	@touch $@
 
-reproduce: $(READY) ## run the paper's experiments (MINUTES=5: its own protocol)
-	$(BIN)/chainer-style reproduce $(TIME) --weights $(WEIGHTS) --results $(RESULTS)
+reproduce: $(READY) ## run all of the paper (FULL=1: as long as it did)
+	$(BIN)/chainer-style reproduce $(RUN)
+
+$(PARTS): $(READY)
+	$(BIN)/chainer-style reproduce $@ $(RUN)
+
+report: $(READY) ## merge the records of all machines in results/ into the report
+	$(BIN)/chainer-style report --results $(RESULTS)
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -q -m 'not slow and not gpu'

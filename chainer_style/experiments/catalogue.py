@@ -80,6 +80,8 @@ PARTS: dict[str, Part] = {
     "table3": lambda options: [Setup()],
     "table4": _rates(4),
     "table5": _rates(5),
+    "figure7": _rates(4),
+    "figure8": _rates(5),
     "limits": _limits,
     "ceilings": lambda options: [Ceilings()],
 }
