@@ -14,11 +14,19 @@ from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record
 from chainer_style.experiments.setup import Setup, SetupRecord
 from chainer_style.experiments.training import Training, TrainingRecord, table1
+from chainer_style.experiments.workspace import WorkspaceRecord, Workspaces
 from chainer_style.paper import RATE_TABLES
 
 RECORDS: dict[str, type[Record[Any]]] = {
     kind.experiment: kind
-    for kind in (TrainingRecord, SetupRecord, RateRecord, LimitRecord, CeilingRecord)
+    for kind in (
+        TrainingRecord,
+        SetupRecord,
+        RateRecord,
+        WorkspaceRecord,
+        LimitRecord,
+        CeilingRecord,
+    )
 }
 """Class of the records, by experiment."""
 
@@ -51,15 +59,14 @@ Part = Callable[[Options], Sequence[Experiment[Any]]]
 
 def _rates(number: int) -> Part:
     def part(options: Options) -> list[Experiment[Any]]:
-        return [
-            Rates(
-                chosen=RATE_TABLES[number].cells,
-                seconds=options.seconds,
-                content=options.content,
-                style=options.style,
-                weights=options.weights,
-            )
-        ]
+        chosen = (
+            RATE_TABLES[number].cells,
+            options.seconds,
+            options.content,
+            options.style,
+            options.weights,
+        )
+        return [Rates(*chosen), Workspaces(*chosen)]
 
     return part
 

@@ -92,19 +92,3 @@ def flops_per_byte(name: str, size: int) -> float:
     """Return the operations per byte of a network's convolutions, columns included."""
     costs = layer_costs(name, size)
     return sum(c.flops for c in costs) / sum(c.column_bytes for c in costs)
-
-
-def workspace_bytes(name: str) -> tuple[int, int]:
-    """Least and most workspace that Chainer before 1.8.1 let cuDNN use, in bytes.
-
-    ``c * kh * kw * 4`` per convolution of c input channels: chainer v1.8.0,
-    functions/connection/convolution_2d.py.
-    """
-    network = network_of_2016(name)
-    shapes = network.shapes(network.input_size, network.input_size)
-    sizes = [
-        shapes[node.inputs[0]].channels * node.kernel**2 * FLOAT
-        for node in network.nodes
-        if isinstance(node, Conv)
-    ]
-    return min(sizes), max(sizes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chainer_style.experiments.workspace import workspace_bytes
 from chainer_style.paper import ITERATIONS, MINUTES, TABLE_5, Cell, Column
 from chainer_style.protocols import Protocol
 from chainer_style.report import arithmetic
@@ -143,7 +144,7 @@ class Explanation:
 
     def workspace(self, name: str) -> tuple[int, int]:
         """Return least and most workspace of cuDNN before Chainer 1.8.1, in bytes."""
-        return arithmetic.workspace_bytes(name)
+        return workspace_bytes(name)
 
     # -- picture sizes ----------------------------------------------------
 
@@ -197,6 +198,18 @@ class Explanation:
     def cudnn_over_gpu(self) -> list[Comparison]:
         """How many times faster the GPU is with cuDNN than without."""
         return [c for c in self._over("cuDNN", "GPU") if c.today is not None]
+
+    @property
+    def cudnn_before_1_8_1(self) -> list[Comparison]:
+        """How many times faster the GPU is with cuDNN in a small workspace."""
+        found = []
+        for cell, record in self.machine.of("workspace").items():
+            other = self.machine.measured(Cell(cell.network, cell.size, "GPU"))
+            if record.measured and other:
+                quotient = record.rate / other.rate
+                title = row_title(cell.network, cell.size)
+                found.append(Comparison(title, None, quotient))
+        return found
 
     def _over(self, column: Column, other: Column) -> list[Comparison]:
         return [

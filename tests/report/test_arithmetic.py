@@ -34,8 +34,3 @@ def test_flops_of_nin_by_hand() -> None:
     ]
     forward = sum(2 * i * o * k * k * side**2 for i, o, k, side in layers)
     assert arithmetic.iteration_flops(Cell("nin", 128, "GPU")) == 2 * forward
-
-
-def test_workspace_is_that_of_the_channels() -> None:
-    assert arithmetic.workspace_bytes("vgg16") == (3 * 9 * 4, 512 * 9 * 4)
-    assert arithmetic.workspace_bytes("nin") == (96 * 4, 384 * 9 * 4)
