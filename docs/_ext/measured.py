@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chainer_style.experiments import records
 from chainer_style.experiments.rates import RateRecord
-from chainer_style.paper import RATE_TABLES, RateTable
-from chainer_style.report import (
-    charts,
-    comparison,
-    environment,
-    formats,
-    grid,
-    machines,
-    tables,
-)
+from chainer_style.report import comparison, environment, formats, machines
 from chainer_style.report.machines import Machine
 from chainer_style.report.rst import escaped, table
 
@@ -38,13 +28,8 @@ def found(folder: Path) -> Sequence[Machine]:
 
 
 def section(machine: Machine) -> str:
-    """Return everything that one machine's records say."""
-    parts = [heading(machine.name), facts_of(machine), cells(machine)]
-    for paper_table in RATE_TABLES.values():
-        parts.append(".. rst-class:: wide\n")
-        parts.append(grid.render(tables.layout(paper_table, [machine])))
-        parts.append(chart(paper_table, machine))
-    return "\n".join(parts)
+    """Return what one machine is, and what its records of Tables 4 and 5 say."""
+    return "\n".join([heading(machine.name), facts_of(machine), cells(machine)])
 
 
 def heading(text: str) -> str:
@@ -91,20 +76,3 @@ def _not_measured(machine: Machine) -> Iterator[str]:
             reasons.setdefault(str(machine.reason(cell)), []).append(title)
     for reason, titles in reasons.items():
         yield f"Not measured ({escaped(reason)}): {'; '.join(titles)}.\n"
-
-
-def chart(paper_table: RateTable, machine: Machine) -> str:
-    """Return a table's chart as HTML, for light and dark pages, and how to read it."""
-    images = "\n".join(
-        f'   <img class="chart only-{kind}" alt="Figure {paper_table.figure}" '
-        f'src="{_data_uri(charts.draw(paper_table, machine, theme))}">'
-        for kind, theme in (("light", charts.LIGHT), ("dark", charts.DARK))
-    )
-    key = " ".join(charts.key(paper_table, machine))
-    title = f"*Figure {paper_table.figure}. {paper_table.title}.* {escaped(key)}"
-    return f".. raw:: html\n\n{images}\n\n{title}\n"
-
-
-def _data_uri(figure: charts.Figure) -> str:
-    image = base64.b64encode(charts.save(figure, "svg")).decode()
-    return f"data:image/svg+xml;base64,{image}"
