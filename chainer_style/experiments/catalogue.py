@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from chainer_style.experiments.base import Experiment
+from chainer_style.experiments.digits import FEW, DigitsRecord, Learning
 from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record
 from chainer_style.paper import RATE_TABLES
 
 RECORDS: dict[str, type[Record[Any]]] = {
-    kind.experiment: kind for kind in (RateRecord,)
+    kind.experiment: kind for kind in (RateRecord, DigitsRecord)
 }
 """Class of the records, by experiment."""
 
@@ -32,6 +33,8 @@ class Options:
         See `chainer_style.weights.load`.
     full
         Whole protocols: five minutes per cell, the batches of 2016, all digits.
+    mnist
+        Folder of MNIST's files; by default they are looked for and fetched.
     """
 
     seconds: float
@@ -39,6 +42,7 @@ class Options:
     style: Path
     weights: str
     full: bool = False
+    mnist: Path | None = None
 
 
 Part = Callable[[Options], Sequence[Experiment[Any]]]
@@ -59,9 +63,14 @@ def _rates(number: int) -> Part:
     return part
 
 
+def _mnist(options: Options) -> list[Experiment[Any]]:
+    return [Learning(mnist=options.mnist, limit=None if options.full else FEW)]
+
+
 PARTS: dict[str, Part] = {
     "table4": _rates(4),
     "table5": _rates(5),
+    "mnist": _mnist,
 }
 """The parts of the paper that ``chainer-style reproduce`` can be asked for."""
 
