@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from docutils.core import publish_parts
 
 SETTINGS = {
@@ -14,6 +16,8 @@ SETTINGS = {
     "report_level": 2,
     "smart_quotes": False,
     "embed_stylesheet": False,
+    # A picture is one line.
+    "line_length_limit": sys.maxsize,
 }
 
 
