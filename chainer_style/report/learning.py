@@ -15,11 +15,11 @@ from chainer_style.report.charts import LIGHT, Theme, spread
 
 PANELS: tuple[tuple[str, Callable[[DigitsRecord], Sequence[float]], str], ...] = (
     (
-        "Held-out digits told right, %",
+        "Held-out digits told right after each epoch, %",
         lambda record: [100 * value for value in record.accuracy],
         "{:.2f} %",
     ),
-    ("Seconds per epoch", lambda record: record.seconds, "{} s"),
+    ("Seconds of each epoch", lambda record: record.seconds, "{} s"),
 )
 
 
@@ -87,6 +87,7 @@ def _labels(
     theme: Theme,
 ) -> None:
     """Write every curve's device and last value beside its end."""
+    axes.get_ylim()  # settles the limits, on which the next lines rest
     inverse = axes.transAxes.inverted()
     points = [axes.transData.transform((1, curve[-1])) for _, curve in curves]
     ends = [float(inverse.transform(point)[1]) for point in points]
