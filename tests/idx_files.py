@@ -24,7 +24,7 @@ def draw(count: int, side: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndar
     """Return images (N, side, side) and labels (N,), both uint8: shifted and noisy."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 10, count, np.uint8)
-    images = random.integers(0, 90, (count, side, side), np.uint8)
+    images = random.integers(0, 60, (count, side, side), np.uint8)
     for image, label in zip(images, labels, strict=True):
         top, left = random.integers(0, side - 9, 2)
         digit = image[top : top + 9, left : left + 6]
@@ -38,7 +38,7 @@ def draw(count: int, side: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndar
             "c": (slice(4, 9), 5),
         }
         for segment in SEGMENTS[label]:
-            digit[strokes[segment]] = random.integers(120, 256)
+            digit[strokes[segment]] = random.integers(160, 256)
     return images, labels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -72,7 +73,11 @@ def _learn(
     )
     make_folder(out)
     device = Device(gpu, cudnn)
-    shown = (extensions.PrintReport(ENTRIES), extensions.ProgressBar(update_interval=5))
+    shown = (
+        # Their default is what standard output was when Chainer was imported.
+        extensions.PrintReport(ENTRIES, out=sys.stdout),
+        extensions.ProgressBar(update_interval=5, out=sys.stdout),
+    )
     settings = training.Settings(epochs=epochs, batch=batch)
     session = training.prepare(
         found.learned, found.tested, device, out, settings, more=shown

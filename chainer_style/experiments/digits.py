@@ -17,7 +17,7 @@ from chainer_style.files import replacing
 from chainer_style.paper import COLUMNS, Column
 from chainer_style.weights.obtain import Watch
 
-FEW = Limit(learned=2_000, tested=1_000)
+FEW = Limit(learned=1_500, tested=1_000)
 """Digits of a short run."""
 
 DROPPED = 1
