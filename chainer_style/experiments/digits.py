@@ -205,7 +205,8 @@ def _telling(progress: Progress, epochs: int) -> Any:
 
     @make_extension(trigger=(1, "iteration"))  # type: ignore[untyped-decorator]
     def tell(trainer: Any) -> None:
-        gone = trainer.updater.epoch_detail
+        # The last batch of an epoch reaches into the next one.
+        gone = min(trainer.updater.epoch_detail, epochs)
         number = min(int(gone) + 1, epochs)
         progress(gone / epochs, f"epoch {number} of {epochs}")
 
