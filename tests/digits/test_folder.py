@@ -62,6 +62,7 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
 
 
 def test_home(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv(folder.VARIABLE, raising=False)
     monkeypatch.setenv(MODELS, str(tmp_path))
     assert folder.home() == tmp_path / "mnist"
     monkeypatch.setenv(folder.VARIABLE, str(tmp_path / "other"))

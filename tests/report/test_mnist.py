@@ -121,7 +121,8 @@ def test_the_charts_of_plot_report_are_shown_where_they_are(tmp_path) -> None:
     assert "PlotReport" not in text(machine(tmp_path, CPU))
     (tmp_path / "mnist").mkdir()
     Image.new("RGB", (9, 9)).save(tmp_path / "mnist" / "cpu-accuracy.png")
-    assert "Drawn by Chainer's PlotReport on the CPU." in text(machine(tmp_path, CPU))
+    caption = "Accuracy, drawn by Chainer's PlotReport while the CPU learned."
+    assert caption in text(machine(tmp_path, CPU))
 
 
 @pytest.mark.parametrize("theme", [charts.LIGHT, charts.DARK])

@@ -71,14 +71,15 @@ class View:
     def plots(self) -> Iterator[str]:
         """What Chainer's PlotReport drew while the first device learned."""
         record = self.measured[0]
-        for name in record.settings["pictures"].values():
+        for what, name in record.settings["pictures"].items():
             path = self.machine.folder / record.experiment / str(name).split("/")[-1]
             if path.is_file():
                 yield rst.picture(
                     path.read_bytes(),
                     "png",
                     "Chart of Chainer's PlotReport",
-                    f"Drawn by Chainer's PlotReport on the {record.cell.column}.",
+                    f"{what.capitalize()}, drawn by Chainer's PlotReport while the "
+                    f"{record.cell.column} learned.",
                 )
 
 
