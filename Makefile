@@ -41,7 +41,7 @@ $(READY): setup.py pyproject.toml build-constraints.txt
 	  "Python 3.11 or later is needed, $(PYTHON) is %d.%d; try make PYTHON=python3.12" % v[:2])'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(CONSTRAINED) $(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps -w $(VENV)/wheels chainer==7.8.1
-	$(BIN)/python -m pip install -q --disable-pip-version-check --find-links $(VENV)/wheels -e '.[test,docs$(CUDA)]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check --find-links $(VENV)/wheels -e '.[digits,test,docs$(CUDA)]'
 	@touch $@
 
 reproduce: $(READY) ## run all of the paper (FULL=1: as long as it did)

@@ -19,6 +19,7 @@ EXTRAS = {
         "nvidia-cuda-nvrtc-cu12==12.9.*",
         "nvidia-cuda-runtime-cu12==12.9.*",
     ],
+    "digits": ["scikit-learn>=1.5"],
     "fuzz": ["atheris>=3.0"],
     "mpi": ["mpi4py>=4.0"],
     "test": [

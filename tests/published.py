@@ -13,7 +13,7 @@ import numpy as np
 from chainer_style.networks import Network, Tap
 from chainer_style.networks.nodes import Conv, Linear, ReLU, sequential
 from chainer_style.weights import store
-from chainer_style.weights.fetch import Watch
+from chainer_style.weights.obtain import Watch
 from chainer_style.weights.registry import Mirror, Original
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]

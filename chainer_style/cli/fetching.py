@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from chainer_style.weights.fetch import Watch
+from chainer_style.weights.obtain import Watch
 
 
 class Terminal(Watch):

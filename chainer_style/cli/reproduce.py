@@ -77,6 +77,12 @@ class _Part(click.ParamType):  # type: ignore[type-arg]
     help="seeded, seeded:SEED, caffe (trained; fetched if they are not here), or a "
     "file (.h5 or .caffemodel).",
 )
+@click.option(
+    "--mnist",
+    type=click.Path(path_type=Path),
+    help="Folder of MNIST's files (idx, .gz or not); fetched if they are not in "
+    "models/mnist.",
+)
 @RESULTS
 @click.option(
     "--afresh", is_flag=True, help="Do not go on where an interrupted run stopped."

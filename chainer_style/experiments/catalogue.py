@@ -9,6 +9,7 @@ from typing import Any
 
 from chainer_style.experiments.base import Experiment
 from chainer_style.experiments.ceilings import CeilingRecord, Ceilings
+from chainer_style.experiments.digits import FEW, DigitsRecord, Learning
 from chainer_style.experiments.limits import LimitRecord, Limits
 from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record
@@ -25,6 +26,7 @@ RECORDS: dict[str, type[Record[Any]]] = {
         RateRecord,
         WorkspaceRecord,
         LimitRecord,
+        DigitsRecord,
         CeilingRecord,
     )
 }
@@ -45,6 +47,8 @@ class Options:
         See `chainer_style.weights.load`.
     full
         Whole protocols: five minutes per cell, the batches of 2016, all digits.
+    mnist
+        Folder of MNIST's files; by default they are looked for and fetched.
     """
 
     seconds: float
@@ -52,6 +56,7 @@ class Options:
     style: Path
     weights: str
     full: bool = False
+    mnist: Path | None = None
 
 
 Part = Callable[[Options], Sequence[Experiment[Any]]]
@@ -81,6 +86,10 @@ def _limits(options: Options) -> list[Experiment[Any]]:
     return [Limits(options.content, options.style, options.weights, sizes)]
 
 
+def _mnist(options: Options) -> list[Experiment[Any]]:
+    return [Learning(mnist=options.mnist, limit=None if options.full else FEW)]
+
+
 PARTS: dict[str, Part] = {
     "table1": _table1,
     "table2": lambda options: [Setup()],
@@ -90,6 +99,7 @@ PARTS: dict[str, Part] = {
     "figure7": _rates(4),
     "figure8": _rates(5),
     "limits": _limits,
+    "mnist": _mnist,
     "ceilings": lambda options: [Ceilings()],
 }
 """The parts of the paper that ``chainer-style reproduce`` can be asked for."""

@@ -77,6 +77,7 @@ SECTIONS = {
     "table4": "Table 4 and Figure 7",
     "table5": "Table 5 and Figure 8",
     "limits": "512 pixels, and what fits into memory",
+    "mnist": "The companion document: MNIST",
     "ceilings": "What decides the speed",
     "why": "Why they differ",
 }

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
-
-import filelock
 
 from chainer_style.errors import UserError
 from chainer_style.files import make_folder
@@ -19,31 +16,13 @@ from chainer_style.weights import folder, pins, registry, store, verify
 from chainer_style.weights.collection import count
 from chainer_style.weights.convert import convert
 from chainer_style.weights.disk import sha256
-from chainer_style.weights.download import (
-    UNREACHABLE,
-    Part,
-    Patience,
-    Unavailable,
-    download,
-)
+from chainer_style.weights.download import UNREACHABLE, Part, Patience
 from chainer_style.weights.folder import shown
+from chainer_style.weights.obtain import NoAddress, Watch, alone, obtain
 from chainer_style.weights.registry import Layout, Mirror, Original
 
 FLOAT = 4
 """Bytes of a parameter in a store."""
-
-
-class Watch:
-    """Is told what happens. This one keeps it to itself."""
-
-    def say(self, text: str) -> None:
-        """Something was decided, found or done."""
-
-    def progress(self, name: str, done: int, total: int | None) -> None:
-        """So many bytes of a file are there; all of them, if `total` is known."""
-
-    def pause(self) -> None:
-        """No more bytes will come for a while, or at all."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +49,6 @@ class Wish:
     keep: bool = False
     accept: bool = False
     patience: Patience = field(default_factory=Patience)
-
-
-class _NoAddress(Exception):  # noqa: N818 - another file may have one
-    """No address gives a file; holds every host with its reason."""
-
-    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
-        super().__init__(problems)
-        self.problems = problems
 
 
 def fetch(
@@ -116,14 +87,14 @@ def fetch(
     originals = _wanted(name, wish)
     home = home or folder.models()
     make_folder(home)
-    with _alone(home, originals[0].network, watch):
+    with alone(home, originals[0].network, watch):
         if there := _present(originals, wish, home, watch):
             return there
         problems: list[tuple[str, str]] = []
         for original in originals:
             try:
                 return _Fetch(original, wish, home, watch).run()
-            except _NoAddress as error:
+            except NoAddress as error:
                 problems += error.problems
             finally:
                 watch.pause()
@@ -163,27 +134,6 @@ def _wanted(name: str, wish: Wish) -> tuple[Original, ...]:
     fitting = [original for original in originals if original.suffix == ending]
     chosen = (fitting or originals)[0]
     return (replace(chosen, mirrors=(Mirror(wish.url, "the command line"),)),)
-
-
-@contextmanager
-def _alone(home: Path, network: str, watch: Watch) -> Iterator[None]:
-    """Keep other processes from fetching the same."""
-    lock = filelock.FileLock(home / f".{network}.lock")
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            watch.say(f"another process is fetching {network}; waiting for it")
-            lock.acquire()
-    except (OSError, NotImplementedError) as error:  # no locks on this file system
-        raise UserError(
-            f"cannot lock {lock.lock_file}: {error}; set {folder.VARIABLE} to a folder "
-            "on another disk"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _present(
@@ -227,7 +177,8 @@ class _Fetch:
         was_there = self._is_there()
         if not was_there:
             self._make_room()
-            self._download()
+            patience = self._wish.patience
+            obtain(self._original, self._path, self._judge, patience, self._watch)
         if self._network is None:
             self._watch.say(
                 f"{shown(self._path)} stays as it is: this version has no "
@@ -285,53 +236,16 @@ class _Fetch:
                 f"{folder.VARIABLE} to a folder on another disk"
             )
 
-    def _download(self) -> None:
-        """Try the addresses one after the other until a file passes.
-
-        Raises
-        ------
-        _NoAddress
-            If none does.
-        """
-        part, problems = Part(self._path), []
-        for mirror in self._original.mirrors:
-            host = urlsplit(mirror.url).hostname or mirror.url
-            try:
-                self._from(mirror, part)
-            except Unavailable as error:
-                self._watch.pause()
-                self._watch.say(f"{host}: {error}")
-                problems.append((host, str(error)))
-            else:
-                return
-        raise _NoAddress(problems)
-
-    def _from(self, mirror: Mirror, part: Part) -> None:
-        original = self._original
-        while True:
-            glued = download(
-                mirror.url,
-                part,
-                size=original.size if original.is_size_exact else None,
-                is_checked=bool(original.checksums),
-                patience=self._wish.patience,
-                progress=lambda done, total: self._watch.progress(
-                    original.name, done, total
-                ),
-            )
-            self._watch.pause()
-            verdict = verify.of_original(part.path, original, self._home)
-            if verdict.is_good or self._is_accepted(verdict):
-                self._pin(part.path)
-                part.complete()
-                self._watch.say(f"{original.name}: checked, {verdict.text}")
-                return
-            part.discard()
-            if verdict.is_changed:
-                raise self._changed(verdict)
-            if not glued:
-                raise Unavailable(f"its file {verdict.text}")
-            self._watch.say(f"{original.name} {verdict.text}; starting over")
+    def _judge(self, path: Path) -> verify.Verdict:
+        verdict = verify.of_original(path, self._original, self._home)
+        if self._is_accepted(verdict):
+            verdict = replace(verdict, is_good=True)
+        if verdict.is_good:
+            self._pin(path)
+        elif verdict.is_changed:
+            Part(self._path).discard()
+            raise self._changed(verdict)
+        return verdict
 
     def _is_accepted(self, verdict: verify.Verdict) -> bool:
         return verdict.is_changed and self._wish.accept

@@ -38,16 +38,12 @@ class Mirror:
     source: str
 
 
-@dataclass(frozen=True)
-class Original:
-    """A file of trained weights as its makers published it.
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A file as its makers published it.
 
     Attributes
     ----------
-    network
-        Name of the network it holds.
-    layout
-        Who wrote it.
     name
         The file's name.
     size
@@ -67,8 +63,6 @@ class Original:
         Whether the size is known to the byte.
     """
 
-    network: str
-    layout: Layout
     name: str
     size: int
     checksums: tuple[tuple[str, str], ...]
@@ -77,6 +71,22 @@ class Original:
     licence_source: str
     mirrors: tuple[Mirror, ...]
     is_size_exact: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Original(Published):
+    """A file of trained weights.
+
+    Attributes
+    ----------
+    network
+        Name of the network it holds.
+    layout
+        Who wrote it.
+    """
+
+    network: str
+    layout: Layout
 
     @property
     def suffix(self) -> str:

@@ -13,7 +13,7 @@ from chainer_style.weights.collection import compare, count
 from chainer_style.weights.disk import digest, existing_file, sha256
 from chainer_style.weights.folder import shown, store_of
 from chainer_style.weights.identify import recognise
-from chainer_style.weights.registry import Original
+from chainer_style.weights.registry import Original, Published
 
 
 @dataclass(frozen=True)
@@ -109,17 +109,9 @@ def of_original(path: Path, original: Original, home: Path) -> Verdict:
     UserError
         If it cannot be read.
     """
-    size = path.stat().st_size
-    if original.is_size_exact and size != original.size:
-        text = f"has {size:,} bytes, not {original.size:,}"
-        return Verdict(path, text, is_good=False)
-    for algorithm, published in original.checksums:
-        found = digest(path, algorithm)
-        if found != published:
-            text = f"has the {algorithm} {found}, not {published}"
-            return Verdict(path, text, is_good=False)
-    if original.checksums:
-        return Verdict(path, _and("size", *(a for a, _ in original.checksums)))
+    verdict = of_published(path, original)
+    if original.checksums or not verdict.is_good:
+        return verdict
     try:
         number = check_shapes(path, NETWORKS[original.network])
     except UserError as error:
@@ -129,6 +121,26 @@ def of_original(path: Path, original: Original, home: Path) -> Verdict:
         text = f"is not the file first seen here: its sha256 is {found}, not {first}"
         return Verdict(path, text, is_good=False, is_changed=True)
     return Verdict(path, f"{number:,} parameters in their shapes, sha256 {found}")
+
+
+def of_published(path: Path, published: Published) -> Verdict:
+    """Compare a file's size and checksums with what is published of it.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    size = path.stat().st_size
+    if published.is_size_exact and size != published.size:
+        text = f"has {size:,} bytes, not {published.size:,}"
+        return Verdict(path, text, is_good=False)
+    for algorithm, expected in published.checksums:
+        found = digest(path, algorithm)
+        if found != expected:
+            text = f"has the {algorithm} {found}, not {expected}"
+            return Verdict(path, text, is_good=False)
+    return Verdict(path, _and("size", *(a for a, _ in published.checksums)))
 
 
 def check_shapes(path: Path, network: Network) -> int:
@@ -181,4 +193,4 @@ def _without_name(error: UserError, path: Path) -> str:
 
 
 def _and(*words: str) -> str:
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
