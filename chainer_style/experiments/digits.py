@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chainer_style.digits import folder, source
+from chainer_style.digits.network import small_cnn, training_flops
 from chainer_style.digits.source import Limit, NoDigitsError, Source
 from chainer_style.experiments.base import Experiment, Progress
 from chainer_style.experiments.rates import device_of
@@ -73,6 +74,11 @@ class DigitsRecord(TimedRecord[DigitsCell]):
     def rate(self) -> float:
         """Digits learned per second, from the median epoch."""
         return float(self.digits["learned"]) / self.median
+
+    @property
+    def flops_per_second(self) -> float:
+        """Floating-point operations of learning, per second of the median epoch."""
+        return training_flops(small_cnn(self.digits["height"])) * self.rate
 
     def check(self) -> None:
         """Refuse a measured record that lacks epochs, or what was learned."""

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chainer_style.experiments.ceilings import Ceiling, CeilingRecord
+from chainer_style.experiments.digits import DigitsRecord
 from chainer_style.experiments.rates import RateRecord
 from chainer_style.experiments.records import Record
+from chainer_style.experiments.training import TrainingRecord
+from chainer_style.paper import TABLE_1_COLUMNS, Column
 from chainer_style.report import arithmetic, comparison
 from chainer_style.report.machines import Machine
+from chainer_style.trainers import FRAMEWORKS
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,34 @@ def _of_rates(record: RateRecord) -> Work:
     cell = record.cell
     return Work(
         comparison.title(cell),
-        "CPU" if cell.column == "CPU" else "GPU",
+        _device(cell.column),
         arithmetic.flops_per_second(record),
         arithmetic.flops_per_byte(cell.network, cell.size),
     )
 
 
-WORKS: dict[str, Callable[[Any], Work]] = {"rates": _of_rates}
+def _of_training(record: TrainingRecord) -> Work:
+    cell = record.cell
+    title = f"{TABLE_1_COLUMNS[cell.network]}, {FRAMEWORKS[cell.framework].title}"
+    return Work(
+        f"{title}, {cell.column}", _device(cell.column), record.flops_per_second
+    )
+
+
+def _of_digits(record: DigitsRecord) -> Work:
+    column = record.cell.column
+    return Work(f"MNIST, {column}", _device(column), record.flops_per_second)
+
+
+def _device(column: Column) -> Literal["CPU", "GPU"]:
+    return "CPU" if column == "CPU" else "GPU"
+
+
+WORKS: dict[str, Callable[[Any], Work]] = {
+    "rates": _of_rates,
+    "training": _of_training,
+    "mnist": _of_digits,
+}
 """How to read the work from a measured record, by experiment.
 
 An experiment that counts its operations is added here, and is in every table.

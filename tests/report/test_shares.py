@@ -4,6 +4,8 @@ import pytest
 from machine_records import BYTES, FLOPS, ceiling, machine, rate, whole
 
 from chainer_style.experiments.ceilings import Ceiling
+from chainer_style.experiments.digits import DigitsCell, DigitsRecord
+from chainer_style.experiments.training import TrainingCell, TrainingRecord
 from chainer_style.paper import Cell
 from chainer_style.report import arithmetic, roofline, shares
 from chainer_style.report.charts import DARK, LIGHT, save
@@ -90,3 +92,28 @@ def test_roofline(theme):
 def test_a_roofline_without_experiments():
     own = machine("one", ceiling("one", Ceiling("CPU"), 1e11, 1e10))
     assert save(roofline.draw(own, LIGHT), "png")
+
+
+def test_training_and_digits_have_a_share_too():
+    own = {"machine": "one", "blas": [], "cores": 2}
+    training = TrainingRecord(
+        cell=TrainingCell("alexnet", "chainer", "CPU"),
+        environment=own,
+        seconds=[9.0, 2.0],
+        dropped=1,
+        batch=4,
+    )
+    digits = DigitsRecord(
+        cell=DigitsCell("GPU"),
+        environment=own,
+        seconds=[5.0],
+        settings={"digits": {"learned": 1000, "height": 28}},
+    )
+    found = shares.shares(machine("one", training, digits))
+    trained, learned = (share.work for share in found)
+    assert trained.device == "CPU"
+    assert trained.flops_per_second == pytest.approx(training.flops_per_second)
+    assert learned.device == "GPU"
+    # Three times the forward pass: 32 and 64 maps of 3×3, then 12·12·64 to 128.
+    forward = 2 * (26 * 26 * 9 * 32 + 24 * 24 * 9 * 32 * 64 + 9216 * 128 + 1280)
+    assert learned.flops_per_second == pytest.approx(3 * forward * 200, rel=0.02)

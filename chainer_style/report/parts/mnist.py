@@ -138,7 +138,6 @@ def _overview(views: Sequence[View]) -> str:
 
 def _row(view: View, record: DigitsRecord) -> list[str]:
     digits = record.digits
-    flops = training_flops(small_cnn(digits["height"])) * record.rate
     other = "" if digits["name"] == MNIST else " (not MNIST)"
     return [
         f"{escaped(view.machine.name)}, {record.cell.column}",
@@ -146,7 +145,7 @@ def _row(view: View, record: DigitsRecord) -> list[str]:
         f"{formats.plain(record.median)} s",
         f"{formats.plain(sum(record.seconds))} s",
         _number(round(record.rate)),
-        formats.plain(flops / 1e9),
+        formats.plain(record.flops_per_second / 1e9),
         _percent(record.accuracy[-1]),
     ]
 
