@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from chainer_style.experiments.base import Experiment
+from chainer_style.experiments.figures import FigureRecord, Figures
 from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record
 from chainer_style.paper import RATE_TABLES
 
 RECORDS: dict[str, type[Record[Any]]] = {
-    kind.experiment: kind for kind in (RateRecord,)
+    kind.experiment: kind for kind in (RateRecord, FigureRecord)
 }
 """Class of the records, by experiment."""
 
@@ -59,7 +60,25 @@ def _rates(number: int) -> Part:
     return part
 
 
+def _figure(number: int) -> Part:
+    def part(options: Options) -> list[Experiment[Any]]:
+        # Untrained filters do for timing; a figure is painted with the best at hand.
+        weights = "auto" if options.weights == "seeded" else options.weights
+        return [
+            Figures(
+                number=number,
+                content=options.content,
+                style=options.style,
+                weights=weights,
+                full=options.full,
+            )
+        ]
+
+    return part
+
+
 PARTS: dict[str, Part] = {
+    **{f"figure{number}": _figure(number) for number in range(1, 7)},
     "table4": _rates(4),
     "table5": _rates(5),
 }
