@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
@@ -73,7 +74,8 @@ def rules(axes: Axes, heights: Sequence[float], theme: Theme) -> None:
 def mixed(colour: str, other: str, share: float) -> str:
     """Return a colour with a share, 0 to 1, of another one in it."""
     pairs = zip(to_rgb(colour), to_rgb(other), strict=True)
-    return to_hex([(1 - share) * one + share * two for one, two in pairs])
+    red, green, blue = ((1 - share) * one + share * two for one, two in pairs)
+    return to_hex((red, green, blue))
 
 
 def letters(pitch: float) -> float:
@@ -141,9 +143,9 @@ def names(axes: Axes, lines: Sequence[tuple[str, str]], theme: Theme) -> None:
     """Name a chart's lines beside it, top down; (name, colour) of each."""
     for i, (name, colour) in enumerate(lines):
         y = 0.92 - 0.09 * i
-        where = {"transform": axes.transAxes}
+        where: dict[str, Any] = {"transform": axes.transAxes}
         axes.plot(
             [1.03, 1.065], [y, y], color=colour, linewidth=2, clip_on=False, **where
         )
-        style = {"va": "center", "fontsize": 8.5, "color": theme.ink}
+        style: dict[str, Any] = {"va": "center", "fontsize": 8.5, "color": theme.ink}
         axes.text(1.08, y, name, **style, **where)

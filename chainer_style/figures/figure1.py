@@ -90,7 +90,7 @@ def draw(network: Network, size: tuple[int, int], theme: Theme = LIGHT) -> Figur
     x = drawing.key(axes, LEFT, [block.kind for block in chain], theme)
     axes.plot([x], [drawing.KEY], "v", color=theme.ink, markersize=4.5)
     words = "read by the losses (tap)"
-    style = {"va": "center", "fontsize": 7.2, "color": theme.ink}
+    style: dict[str, Any] = {"va": "center", "fontsize": 7.2, "color": theme.ink}
     axes.text(x + 0.09, drawing.KEY, words, **style)
     return figure
 
@@ -149,7 +149,7 @@ def _column(axes: Axes, x: float, block: Block, pitch: float, theme: Theme) -> N
     """Write beneath a box what it is, its shape, and what is read there."""
     colour = drawing.mixed(drawing.colour_of(block.kind, theme), theme.ink, 0.25)
     name = "picture" if block.kind == "picture" else drawing.wrapped(block.name)
-    style = {"ha": "center", "fontsize": drawing.letters(pitch)}
+    style: dict[str, Any] = {"ha": "center", "fontsize": drawing.letters(pitch)}
     axes.text(x, 1.42, name, va="center", color=colour, linespacing=0.95, **style)
     for row, number in enumerate(block.shape):
         weight = "bold" if row == 0 else "normal"

@@ -37,15 +37,19 @@ def contents(request: Request) -> list[Path]:
     without it.
     """
     portrait = Path(cbook._get_data_path("sample_data", "grace_hopper.jpg"))
-    return [request.content, *([portrait] if portrait.is_file() else [])]
+    return _by_name([request.content, *([portrait] if portrait.is_file() else [])])
 
 
 def styles(request: Request) -> list[Path]:
     """Return the chosen style, and the samples that lie beside it."""
     names = SAMPLES if request.full else SAMPLES[:FEW]
     beside = [request.style.with_name(f"{name}.jpg") for name in names]
-    found = [path for path in beside if path.is_file()]
-    return list(dict.fromkeys([request.style, *found]))
+    return _by_name([request.style, *(path for path in beside if path.is_file())])
+
+
+def _by_name(paths: list[Path]) -> list[Path]:
+    """Return one picture of each name: files are called after them."""
+    return list({path.stem: path for path in reversed(paths)}.values())[::-1]
 
 
 def make(
@@ -64,28 +68,32 @@ def make(
     painted: dict[str, dict[str, str]] = {}
     losses: dict[str, dict[str, float]] = {}
     for content, style in product(rows, columns):
+        name = f"{content.stem}-{style.stem}"
         job = transfer.prepare(
             content, style, protocol=ready.protocol, weights=ready.weights
         )
         for iterate in job.run():
             done += 1
-            progress(done / total, f"{content.stem} as {style.stem}")
-        name = f"figure3-{network}-{content.stem}-{style.stem}"
-        file = save_tile(job.picture, folder, name, label)
+            loss = iterate.losses.total
+            progress(done / total, f"{name}, loss {loss:.2f}")
+        file = save_tile(job.picture, folder, f"figure3-{network}-{name}", label)
         painted.setdefault(content.stem, {})[style.stem] = file
-        losses.setdefault(content.stem, {})[style.stem] = iterate.losses.total
-    originals = dict(_originals([*rows, *columns], folder))
+        losses.setdefault(content.stem, {})[style.stem] = loss
     return {
         **ready.record(*rows, *columns),
-        "pictures": {"painted": painted, "originals": originals},
+        "pictures": {
+            "painted": painted,
+            "contents": dict(_originals("content", rows, folder)),
+            "styles": dict(_originals("style", columns, folder)),
+        },
         "last_losses": losses,
     }
 
 
-def _originals(paths: list[Path], folder: Path) -> Iterator[tuple[str, str]]:
+def _originals(what: str, paths: list[Path], folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the pictures that it was painted from, small."""
     for path in paths:
         image = images.read(path)
         image.thumbnail((SIZE, SIZE))
-        name = f"figure3-{path.stem}"
+        name = f"figure3-{what}-{path.stem}"
         yield path.stem, save_tile(image, folder, name, path.name)

@@ -39,6 +39,7 @@ def make(
     ready = setting("2016", network, request, (request.content, request.style))
     grams = gram_matrices(ready, ready.array(request.style))
     names = [tap.name for tap in ready.network.taps]
+    shapes = ready.network.shapes(*ready.array(request.style).shape[2:])
     progress(0.5, "Gram matrices")
     pictures = {
         name: save_tile(
@@ -58,6 +59,10 @@ def make(
         "iterations": 0,
         "pictures": {"grams": pictures, "chart": chart},
         "channels": {n: len(gram) for n, gram in zip(names, grams, strict=True)},
+        "positions": {
+            tap.name: shapes[tap.node].height * shapes[tap.node].width
+            for tap in ready.network.taps
+        },
         "half": {name: axes_for(share, 0.5) for name, share in shares.items()},
         "most": {name: axes_for(share, 0.9) for name, share in shares.items()},
     }
@@ -117,7 +122,7 @@ def draw(shares: dict[str, list[float]], theme: Theme = LIGHT) -> Figure:
     axes = figure.add_subplot()
     drawing.plain(axes, theme)
     colours = drawing.ramp(len(shares), theme)
-    for (name, share), colour in zip(shares.items(), colours, strict=True):
+    for share, colour in zip(shares.values(), colours, strict=True):
         sums = 100 * np.cumsum(share)
         axes.plot(np.arange(1, len(share) + 1), sums, color=colour, linewidth=1.8)
     axes.set_xscale("log")

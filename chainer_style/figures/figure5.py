@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,11 +56,12 @@ def make(
             )
             for rank, i in enumerate(strongest(channels), 1)
         ]
-    rebuilt: dict[str, dict[str, str]] = {"content": {}, "style": {}}
-    losses: dict[str, dict[str, list[float]]] = {"content": {}, "style": {}}
+    terms: tuple[Term, ...] = ("content", "style")
+    rebuilt: dict[str, dict[str, str]] = {term: {} for term in terms}
+    losses: dict[str, dict[str, list[float]]] = {term: {} for term in terms}
     total = 2 * len(taps) * ready.protocol.iterations
     done = 0
-    for term, tap in ((t, tap) for t in ("content", "style") for tap in taps):
+    for term, tap in product(terms, taps):
         job = reconstruction(ready, request, term, tap.name)
         values = []
         for iterate in job.run():

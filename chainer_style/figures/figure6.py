@@ -80,7 +80,7 @@ def draw(
     figure.subplots_adjust(left=0.09, right=0.86, top=0.9, bottom=0.15)
     axes = figure.add_subplot()
     drawing.plain(axes, theme)
-    words = {"fontsize": 8.5, "color": theme.faint}
+    words: dict[str, Any] = {"fontsize": 8.5, "color": theme.faint}
     for (name, values), colour in zip(curves.items(), theme.series, strict=True):
         steps = np.arange(1, len(values) + 1)
         heavy = name == "total"
