@@ -79,14 +79,27 @@ def make(
 
 
 def strongest(channels: Matrix) -> list[int]:
-    """Return the numbers of the channels with the most energy, strongest first."""
-    energy = np.square(channels.astype(np.float64)).sum(axis=(1, 2))
+    """Return the numbers of the channels with the most energy, strongest first.
+
+    Counted within the picture: along its edges, the padding is what many answer to.
+    """
+    energy = np.square(inner(channels).astype(np.float64)).sum(axis=(1, 2))
     return [int(i) for i in np.argsort(-energy, kind="stable")[:CHANNELS]]
 
 
+def inner(maps: Matrix) -> Matrix:
+    """Return maps, (..., height, width), without an eighth along each edge."""
+    rows, columns = (length // 8 for length in maps.shape[-2:])
+    return maps[..., rows or None : -rows or None, columns or None : -columns or None]
+
+
 def shown(values: Matrix) -> Image.Image:
-    """Return one channel, (height, width), as a picture: 0 dark, its largest bright."""
-    level = values.clip(0) / max(float(values.max()), np.finfo(np.float32).tiny)
+    """Return one channel, (height, width), as a picture: 0 is dark.
+
+    The brightest is the value that 1 % of the inner positions exceed.
+    """
+    most = max(float(np.quantile(inner(values), 0.99)), np.finfo(np.float32).tiny)
+    level = (values / most).clip(0, 1)
     colours = matplotlib.colormaps[COLOURS](level, bytes=True)[..., :3]
     times = -(-TILE // max(values.shape))
     size = (values.shape[1] * times, values.shape[0] * times)

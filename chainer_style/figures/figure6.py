@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from chainer_style import transfer
 from chainer_style.figures import drawing
@@ -89,13 +89,15 @@ def draw(
             values,
             color=colour,
             linewidth=2.4 if heavy else 1.6,
-            alpha=0.55 if heavy else 1,
             zorder=1 if heavy else 2,
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(numticks=8))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_ylim()
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    marks = [lead * 10.0**power for power in powers for lead in (1, 2, 5)]
+    marks = [mark for mark in marks if low <= mark <= high]
+    axes.set_yticks(marks, [f"{mark:g}" for mark in marks])
     axes.minorticks_off()
     axes.set_xticks([frame + 1 for frame in frames], [str(frame) for frame in frames])
     axes.set_xlabel("iteration", **words)
