@@ -72,8 +72,9 @@ class FigureRecord(Record[FigureCell]):
     cell_type = FigureCell
 
     def check(self) -> None:
-        """Refuse a record without pictures, or painted ones without their settings."""
+        """Refuse an unknown network, or what lacks pictures or their settings."""
         super().check()
+        networks.get(self.cell.name)
         if not self.measured:
             return
         needed = SETTINGS if self.cell.figure in PAINTED else frozenset(("size",))
