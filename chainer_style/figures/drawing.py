@@ -49,7 +49,7 @@ def sheet(height: float, theme: Theme) -> tuple[Figure, Axes]:
 
 def colour_of(kind: Kind, theme: Theme) -> str:
     """Return the colour of a kind of box."""
-    blue, orange, green = theme.series
+    blue, orange, green, *_ = theme.series
     colours = {"convolution": blue, "pooling": orange, "branches": green}
     return colours.get(kind, theme.faint)
 

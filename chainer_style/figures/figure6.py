@@ -81,7 +81,7 @@ def draw(
     axes = figure.add_subplot()
     drawing.plain(axes, theme)
     words: dict[str, Any] = {"fontsize": 8.5, "color": theme.faint}
-    for (name, values), colour in zip(curves.items(), theme.series, strict=True):
+    for (name, values), colour in zip(curves.items(), theme.series, strict=False):
         steps = np.arange(1, len(values) + 1)
         heavy = name == "total"
         axes.plot(
@@ -102,5 +102,5 @@ def draw(
     axes.set_xticks([frame + 1 for frame in frames], [str(frame) for frame in frames])
     axes.set_xlabel("iteration", **words)
     axes.set_title("Loss before the iteration’s step", loc="left", pad=8, **words)
-    drawing.names(axes, list(zip(curves, theme.series, strict=True)), theme)
+    drawing.names(axes, list(zip(curves, theme.series, strict=False)), theme)
     return figure

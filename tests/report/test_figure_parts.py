@@ -52,7 +52,7 @@ def test_a_part_is_html_with_its_pictures(drawn, number):
 @EVERY
 def test_without_records_it_says_how_to_make_them(number):
     page = html.convert(parts.render(f"figure{number}", []), "x")
-    assert f"chainer-style reproduce figure{number}" in page
+    assert f"chainer-style reproduce figure{number}" in re.sub(r"<[^>]+>", "", page)
     assert "<img" not in page
 
 
@@ -91,6 +91,6 @@ def test_numbers_of_the_record_are_printed(drawn):
 def test_cells_may_have_several_lines():
     text = tiles.table([["one", f"two\n\n{rst.literal(3)}"], ["", "four"]], head=True)
     page = html.convert(text, "x")
-    assert page.count("<th") == 2
+    assert page.count("<th ") == 2
     assert page.count("<td") == 2
     assert "<p>two</p>" in page
