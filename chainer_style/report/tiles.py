@@ -83,10 +83,12 @@ def shown(machines: Sequence[Machine], figure: int) -> list[Shown]:
 
     From the first machine that has some of it.
     """
+    order = list(networks.NETWORKS)
     for machine in machines:
         own = machine.of(FigureRecord.experiment).values()
         found = [r for r in own if r.cell.figure == figure and r.measured]
         if found:
+            found.sort(key=lambda record: order.index(record.cell.name))
             return [Shown(machine, record) for record in found]
     return []
 

@@ -12,10 +12,12 @@ from chainer_style.experiments.figures import FigureRecord, Figures
 from chainer_style.report import html, machines, parts, rst, tiles
 
 NUMBERS = range(1, 7)
+SMALL = {3: "vgg16", 4: "vgg16"}
+"""Figures that are made for one network alone."""
 EVERY = pytest.mark.parametrize("number", NUMBERS)
 
-IMAGES = {1: 4, 2: 4, 3: 0, 4: 12, 5: 24, 6: 3}
-"""Pictures in each part; those of Figure 3 depend on matplotlib's own."""
+IMAGES = {1: 4, 2: 4, 4: 6, 5: 24, 6: 3}
+"""Pictures in each part."""
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,8 @@ def drawn(tmp_path_factory, pictures):
     for number in NUMBERS:
         figures = Figures(number, *pictures, "seeded", size=72, iterations=1)
         for cell in figures.cells():
+            if cell.name != SMALL.get(number, cell.name):
+                continue
             records.save(figures.measure(cell, folder, lambda *_: None), results)
     return results
 
@@ -40,10 +44,8 @@ def test_a_part_is_html_with_its_pictures(drawn, number):
     page = html.convert(rendered(drawn, number), "x")
     images = re.findall(r'<img alt="([^"]+)"[^>]* src="data:image/', page)
     assert all(len(alt) > 5 for alt in images)
-    if number == 3:
-        assert len(images) in (2 * 3, 2 * 5)
-    else:
-        assert len(images) == IMAGES[number]
+    # Not everywhere does matplotlib bring the portrait of Figure 3.
+    assert len(images) == IMAGES[number] if number in IMAGES else len(images) in (3, 5)
     if number > 2:
         assert "seeded (untrained) weights" in page
     assert "VGG-16" in page
