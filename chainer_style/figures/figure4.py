@@ -98,10 +98,10 @@ def heat_map(gram: Matrix) -> Image.Image:
     size = np.abs(gram[np.ix_(order, order)])
     level = np.sqrt(size / max(float(size.max()), np.finfo(np.float32).tiny))
     colours = matplotlib.colormaps[COLOURS](level, bytes=True)[..., :3]
-    small = len(gram) <= TILE
-    filtered = Image.Resampling.NEAREST if small else Image.Resampling.BOX
-    side = TILE // len(gram) * len(gram) if small else TILE
-    return Image.fromarray(colours).resize((side, side), filtered)
+    times = -(-TILE // len(gram))
+    # Enlarged by whole numbers first, so that every channel is as wide.
+    enlarged = Image.fromarray(colours.repeat(times, axis=0).repeat(times, axis=1))
+    return enlarged.resize((TILE, TILE), Image.Resampling.BOX)
 
 
 def spectrum(gram: Matrix) -> list[float]:
