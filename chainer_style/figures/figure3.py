@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from matplotlib import cbook
+import matplotlib
 
 from chainer_style import images, transfer
 from chainer_style.figures.request import SIZE, Progress, Request, save_tile, setting
@@ -36,7 +36,7 @@ def contents(request: Request) -> list[Path]:
     Grace Hopper, United States Navy, public domain. Some systems' matplotlib comes
     without it.
     """
-    portrait = Path(cbook._get_data_path("sample_data", "grace_hopper.jpg"))
+    portrait = Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg")
     return _by_name([request.content, *([portrait] if portrait.is_file() else [])])
 
 
