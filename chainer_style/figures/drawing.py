@@ -96,21 +96,30 @@ def wrapped(name: str) -> str:
 
 
 def save_themes(
-    draw: Callable[[Theme], Figure], folder: Path, name: str
+    draw: Callable[[Theme], Figure], folder: Path, name: str, *, png: bool = False
 ) -> dict[str, str]:
-    """Draw for light and dark pages as SVG, and for the light ones as PNG.
+    """Draw for light and dark pages as SVG, and for elsewhere as PNG.
+
+    Parameters
+    ----------
+    draw
+        Draws with given colours.
+    folder, name
+        Of the files, without suffix.
+    png
+        Whether there shall be a PNG.
 
     Returns
     -------
     dict
-        Names of the files by ``light``, ``dark`` and ``png``.
+        Names of the files by ``light``, ``dark``, ``png``.
     """
     files = {}
     for kind, theme in THEMES.items():
         figure = draw(theme)
         files[kind] = f"{name}-{kind}.svg"
         _write(folder / files[kind], charts.save(figure, "svg"))
-        if kind == "light":
+        if png and kind == "light":
             files["png"] = f"{name}.png"
             _write(folder / files["png"], charts.save(figure, "png"))
     return files

@@ -44,7 +44,10 @@ def make(
     side = request.size or SIZE
     graph.check_size(side, side)
     files = drawing.save_themes(
-        lambda theme: draw(graph, (side, side), theme), folder, f"figure2-{network}"
+        lambda theme: draw(graph, (side, side), theme),
+        folder,
+        f"figure2-{network}",
+        png=True,
     )
     return {
         "protocol": protocol.name,
