@@ -4,14 +4,14 @@ PYTHON  ?= python3
 VENV    ?= .venv
 MINUTES ?=
 SECONDS ?=
-WEIGHTS ?= seeded
+WEIGHTS ?=
 RESULTS ?= results
 FULL    ?=
 
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 TIME  := $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SECONDS),--seconds $(SECONDS))
-RUN   := $(TIME) $(if $(FULL),--full) --weights $(WEIGHTS) --results $(RESULTS)
+RUN   := $(TIME) $(if $(FULL),--full) $(if $(WEIGHTS),--weights $(WEIGHTS)) --results $(RESULTS)
 
 # Single parts of the paper, and of what belongs to it.
 PARTS := $(foreach n,1 2 3 4 5,table$(n)) $(foreach n,1 2 3 4 5 6 7 8,figure$(n)) limits mnist ceilings
@@ -31,7 +31,7 @@ help: ## show this help
 	@echo
 	@echo '  single parts of the paper: $(PARTS)'
 	@echo
-	@echo '  PYTHON=$(PYTHON)  FULL=1  MINUTES=5  SECONDS=30  WEIGHTS=$(WEIGHTS)  RESULTS=$(RESULTS)'
+	@echo '  PYTHON=$(PYTHON)  FULL=1  MINUTES=5  SECONDS=30  WEIGHTS=seeded  RESULTS=$(RESULTS)'
 	@echo '  WEIGHTS=caffe: trained weights, fetched if they are not in models/; or a file'
 
 venv: $(READY) ## set up .venv with everything that is needed

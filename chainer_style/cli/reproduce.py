@@ -72,10 +72,9 @@ class _Part(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option(
     "--weights",
-    default="seeded",
-    show_default=True,
-    help="seeded, seeded:SEED, caffe (trained; fetched if they are not here), or a "
-    "file (.h5 or .caffemodel).",
+    help="seeded, seeded:SEED, self-taught, caffe (trained; fetched if they are not "
+    "here), or a file (.h5 or .caffemodel).  [default: seeded where only time is "
+    "measured; for figures trained where they are, else self-taught]",
 )
 @click.option(
     "--mnist",

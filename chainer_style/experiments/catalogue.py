@@ -10,6 +10,7 @@ from typing import Any
 from chainer_style.experiments.base import Experiment
 from chainer_style.experiments.ceilings import CeilingRecord, Ceilings
 from chainer_style.experiments.digits import FEW, DigitsRecord, Learning
+from chainer_style.experiments.figures import FigureRecord, Figures
 from chainer_style.experiments.limits import LimitRecord, Limits
 from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record
@@ -24,6 +25,7 @@ RECORDS: dict[str, type[Record[Any]]] = {
         TrainingRecord,
         SetupRecord,
         RateRecord,
+        FigureRecord,
         WorkspaceRecord,
         LimitRecord,
         DigitsRecord,
@@ -31,6 +33,13 @@ RECORDS: dict[str, type[Record[Any]]] = {
     )
 }
 """Class of the records, by experiment."""
+
+
+FOR_TIMING = "seeded"
+"""Weights of what is only timed: all are as fast, and these are there at once."""
+
+FOR_PAINTING = "auto"
+"""Weights of the figures: trained ones where they are, else self-taught."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Options:
     content, style
         Picture files.
     weights
-        See `chainer_style.weights.load`.
+        See `chainer_style.weights.load`; None: `FOR_TIMING` and `FOR_PAINTING`.
     full
         Whole protocols: five minutes per cell, the batches of 2016, all digits.
     mnist
@@ -54,7 +63,7 @@ class Options:
     seconds: float
     content: Path
     style: Path
-    weights: str
+    weights: str | None
     full: bool = False
     mnist: Path | None = None
 
@@ -69,9 +78,24 @@ def _rates(number: int) -> Part:
             options.seconds,
             options.content,
             options.style,
-            options.weights,
+            options.weights or FOR_TIMING,
         )
         return [Rates(*chosen), Workspaces(*chosen)]
+
+    return part
+
+
+def _figure(number: int) -> Part:
+    def part(options: Options) -> list[Experiment[Any]]:
+        return [
+            Figures(
+                number=number,
+                content=options.content,
+                style=options.style,
+                weights=options.weights or FOR_PAINTING,
+                full=options.full,
+            )
+        ]
 
     return part
 
@@ -82,8 +106,9 @@ def _table1(options: Options) -> list[Experiment[Any]]:
 
 def _limits(options: Options) -> list[Experiment[Any]]:
     # 435 px is what the program paints unless told otherwise.
+    weights = options.weights or FOR_TIMING
     sizes = (64, 128, 256, 435, 512) if options.full else (64, 128, 256, 512)
-    return [Limits(options.content, options.style, options.weights, sizes)]
+    return [Limits(options.content, options.style, weights, sizes)]
 
 
 def _mnist(options: Options) -> list[Experiment[Any]]:
@@ -94,6 +119,7 @@ PARTS: dict[str, Part] = {
     "table1": _table1,
     "table2": lambda options: [Setup()],
     "table3": lambda options: [Setup()],
+    **{f"figure{number}": _figure(number) for number in range(1, 7)},
     "table4": _rates(4),
     "table5": _rates(5),
     "figure7": _rates(4),

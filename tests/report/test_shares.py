@@ -95,9 +95,9 @@ def test_a_roofline_without_experiments():
 
 
 def test_training_and_digits_have_a_share_too():
-    own = {"machine": "one", "blas": [], "cores": 2}
+    own = rate("one", VGG, 0.4).environment
     training = TrainingRecord(
-        cell=TrainingCell("alexnet", "chainer", "CPU"),
+        cell=TrainingCell("alexnet_owt", "chainer", "CPU"),
         environment=own,
         seconds=[9.0, 2.0],
         dropped=1,
