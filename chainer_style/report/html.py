@@ -17,7 +17,7 @@ SETTINGS = {
     "report_level": 2,
     # A picture is one line.
     "line_length_limit": 1 << 30,
-    "smart_quotes": False,
+    "smart_quotes": True,
     "embed_stylesheet": False,
 }
 

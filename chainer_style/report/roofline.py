@@ -50,8 +50,10 @@ def draw(machine: Machine, theme: Theme) -> Figure:
     right = max([*(4 * roof.ridge for roof in found), 128])
     _axes(axes, theme, right)
     colors = dict(zip([roof.cell for roof in found], theme.series, strict=False))
+    lowest = min(found, key=lambda roof: roof.flops_per_second)
     for roof in found:
-        _roof(axes, roof, colors[roof.cell], right)
+        above = roof is not lowest or len(found) == 1
+        _roof(axes, roof, colors[roof.cell], right, above=above)
     for dot in done:
         color = colors[dot.roof.cell]
         axes.plot([dot.x], [dot.y], marker="o", markersize=5.5, color=color)
@@ -103,16 +105,20 @@ def _axes(axes: Axes, theme: Theme, right: float) -> None:
     axes.spines["bottom"].set_color(theme.faint)
 
 
-def _roof(axes: Axes, roof: CeilingRecord, color: str, right: float) -> None:
+def _roof(
+    axes: Axes, roof: CeilingRecord, color: str, right: float, *, above: bool
+) -> None:
+    """Draw a roof, and name it above or below its level part."""
     top = roof.flops_per_second
     axes.plot([LEFT, roof.ridge, right], [_left_end(roof), top, top], color=color)
     axes.annotate(
-        f"{roof.cell.title}: {formats.plain(top / 1e9)} GFLOP/s,\n"
+        f"{roof.cell.title}: {formats.plain(top / 1e9)} GFLOP/s, "
         f"{formats.plain(roof.bytes_per_second / 1e9)} GB/s",
         (right, top),
-        xytext=(6, 0),
+        xytext=(0, 4 if above else -5),
         textcoords="offset points",
-        va="center",
+        ha="right",
+        va="bottom" if above else "top",
         fontsize=8.5,
         color=color,
         annotation_clip=False,
