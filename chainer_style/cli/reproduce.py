@@ -113,7 +113,12 @@ def reproduce(
     runner.check(experiments, results)
     if options.weights == "caffe":
         _fetch_missing({n for e in experiments for n in e.networks()}, quiet)
-    found = list(runner.run(experiments, results, quiet=quiet, afresh=afresh))
+    found = []
+    try:
+        found.extend(runner.run(experiments, results, quiet=quiet, afresh=afresh))
+    except KeyboardInterrupt:
+        click.echo("stopped; the same command goes on from here", err=True)
+        raise SystemExit(130) from None
     for line in _summary(found):
         click.echo(line)
     click.echo(f"\nrecords: {results / found[0][1].machine}")

@@ -67,6 +67,8 @@ def _end(code: int | None) -> str:
 def _child(
     pipe: Connection, experiment: Experiment[Any], cell: Any, folder: Path
 ) -> None:
+    # Ctrl-C reaches all processes of a terminal; the parent ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         record = experiment.measure(
             cell, folder, lambda *state: pipe.send(("progress", state))

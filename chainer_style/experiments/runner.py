@@ -102,6 +102,9 @@ def run(
     left = {} if afresh else {path: _left(folder / path) for path in log.done()}
     there = {path: record for path, record in left.items() if record}
     log.begin(there)
+    if there and not quiet:
+        words = f"going on where the last run stopped: {len(there)} of {len(todo)} done"
+        tqdm.write(words, file=sys.stderr)
     bars = _Bars([job for job in todo if job.path not in there], quiet)
     for job in todo:
         if (record := there.get(job.path)) is None:

@@ -237,3 +237,28 @@ def test_ctrl_c_saves_what_there_is(pictures, tmp_path):
     assert len(document["iterations"]) > 50
     with Image.open(out / "final.png") as image:
         assert image.size == (16, 12)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_ends_reproduce_in_one_line(pictures, tmp_path):
+    """It reaches every process of a terminal; the journal stays for the next run."""
+    words = [sys.executable, "-m", "chainer_style", "reproduce", "table4"]
+    words += ["-i", pictures[0], "-s", pictures[1], "--results", tmp_path]
+    process = subprocess.Popen(
+        [str(word) for word in [*words, "--seconds", 300]],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    shown = ""
+    while "iterations" not in shown:
+        assert process.poll() is None
+        shown += process.stderr.read(1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.endswith("stopped; the same command goes on from here\n")
+    assert "Traceback" not in errors
+    (unfinished,) = tmp_path.glob("*/unfinished")
+    assert len(unfinished.read_text().splitlines()) == 1
+    assert not list(tmp_path.glob("*/rates/*.json"))
