@@ -113,7 +113,7 @@ def reproduce(
     runner.check(experiments, results)
     if options.weights == "caffe":
         _fetch_missing({n for e in experiments for n in e.networks()}, quiet)
-    found = []
+    found: list[tuple[Any, Any]] = []
     try:
         found.extend(runner.run(experiments, results, quiet=quiet, afresh=afresh))
     except KeyboardInterrupt:
@@ -132,7 +132,7 @@ def report(results: Path) -> None:
     _report(results)
 
 
-def _summary(found: list[Any]) -> Iterator[str]:
+def _summary(found: list[tuple[Any, Any]]) -> Iterator[str]:
     """Yield one line per record."""
     width = max(len(job.title) for job, _ in found)
     for job, record in found:

@@ -145,7 +145,8 @@ class Rates(Experiment[Cell]):
             gone += iterate.seconds
             rate = 60 * len(seconds) / gone
             words = f"{len(seconds)} iterations, {rate:.1f}/min"
-            progress(gone / self.seconds, words)
+            share = min(gone / self.seconds, len(seconds) / AT_LEAST)
+            progress(share, words)
             if gone >= self.seconds and len(seconds) >= AT_LEAST:
                 break
         picture = folder / f"{cell.key}.png"

@@ -154,7 +154,7 @@ class _Bars:
         ) as bar:
 
             def show(share: float, words: str) -> None:
-                here = (own or 0) * (1 - share)
+                here = (own or 0) * max(1 - share, 0)
                 bar.set_postfix_str(
                     f"{words}, all done in {_clock(here + later)}", refresh=False
                 )
