@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 
 import click
 import pytest
@@ -11,6 +12,7 @@ from docutils import nodes
 from docutils.core import publish_doctree
 
 from chainer_style.cli import main
+from chainer_style.experiments.catalogue import PARTS
 from chainer_style.weights import registry
 
 
@@ -57,11 +59,28 @@ def test_the_quick_start_is_exactly_two_commands(readme):
 def test_what_is_made_is_in_the_makefile(text, root):
     makefile = (root / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z-]+)", text))
-    assert named >= {"reproduce", "test", "docs"}
-    assert named <= targets
+    named = set(re.findall(r"\bmake ([a-z][a-z0-9-]+)", text))
+    assert named >= {"reproduce", "test", "docs", "table4", "figure6"}
+    assert named <= targets | set(PARTS)
     for variable in re.findall(r"\bmake \w+ ([A-Z]+)=", text):
         assert re.search(rf"^{variable} *\?=", makefile, re.MULTILINE)
+
+
+def test_every_part_of_the_paper_can_be_made(root):
+    help_ = subprocess.run(
+        ["make", "-s", "help"], cwd=root, capture_output=True, text=True, check=True
+    )
+    found = re.search(r"parts of the paper: (.*)", help_.stdout)
+    assert sorted(found[1].split()) == sorted(PARTS)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_of_the_paper_has_a_script(part, root):
+    scripts = [path.read_text() for path in (root / "scripts").glob("*.sh")]
+    asked = [
+        words for text in scripts for words in re.findall(r"reproduce (.*) \"", text)
+    ]
+    assert any(part in words.split() for words in asked)
 
 
 def test_the_command_line_understands_its_examples(commands, root):
