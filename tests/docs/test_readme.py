@@ -59,10 +59,10 @@ def test_the_quick_start_is_exactly_two_commands(readme):
 def test_what_is_made_is_in_the_makefile(text, root):
     makefile = (root / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z][a-z0-9-]+)", text))
+    named = set(re.findall(r"\bmake\s([a-z][a-z0-9-]+)", text))
     assert named >= {"reproduce", "test", "docs", "table4", "figure6"}
     assert named <= targets | set(PARTS)
-    for variable in re.findall(r"\bmake \w+ ([A-Z]+)=", text):
+    for variable in re.findall(r"\bmake\s\w+ ([A-Z]+)=", text):
         assert re.search(rf"^{variable} *\?=", makefile, re.MULTILINE)
 
 
