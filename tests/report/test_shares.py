@@ -82,7 +82,7 @@ def test_roofline(theme):
     }
     assert sorted(xs[1] for xs in roofs.values()) == [4, 8]
     words = " ".join(text.get_text() for text in axes.texts)
-    assert "CPU, all threads: 137 GFLOP/s,\n17.2 GB/s" in words
+    assert "CPU, all threads: 137 GFLOP/s, 17.2 GB/s" in words
     assert "VGG-16, 128 px, CPU" in words
     dots = [line for line in axes.get_lines() if len(line.get_xdata()) == 1]
     assert len(dots) == 2

@@ -25,7 +25,7 @@ def test_the_numbers_of_a_machine():
     assert "from 8.00 operations per byte on" in page
     # 1/8 operation per byte, 2^34 bytes per second.
     assert "cannot do more than 2.15 GFLOP/s" in page
-    assert "1.56 % of the product's speed" in page
+    assert "1.56 % of the product’s speed" in page
     assert "GPU: no CUDA device" in page
     assert "conv1_1 is bound by the memory" in page
     assert page.count("<img") == 2
