@@ -18,7 +18,7 @@ from chainer_style import networks
 from chainer_style.paper import MACHINE, MINUTES, Cell, Column, RateTable
 from chainer_style.report import formats
 from chainer_style.report.comparison import LEFT_OUT, entries
-from chainer_style.report.machines import Machine
+from chainer_style.report.machines import NO_RECORD, Machine
 
 PANELS: dict[Column, str] = {
     "CPU": "Iterations on the CPU",
@@ -111,16 +111,19 @@ def _name(table: RateTable, row: tuple[str, int]) -> str:
 
 
 def not_drawn(table: RateTable, machine: Machine, column: Column) -> list[str]:
-    """Say which curves a panel lacks, and why."""
+    """Say which curves a panel lacks, and why.
+
+    What nobody tried is not told where something else was tried.
+    """
     lacking: dict[str, list[str]] = {}
-    for row in table.rows:
-        cell = Cell(*row, column)
-        if machine.measured(cell) is None:
-            reason = str(machine.reason(cell))
+    tried = [row for row in table.rows if Cell(*row, column) in machine.rates]
+    for row in tried or table.rows:
+        if reason := machine.reason(Cell(*row, column)):
             lacking.setdefault(reason, []).append(_name(table, row))
     notes = [f"the paper’s: {LEFT_OUT}"] if column == "cuDNN" else []
     for reason, names in lacking.items():
-        which = f"{formats.listing(names)} " if len(names) < len(table.rows) else ""
+        some = len(names) < len(tried or table.rows)
+        which = f"{formats.listing(names)} " if some else ""
         notes.append(f"{which}today not measured: {reason}")
     return notes
 
@@ -188,9 +191,9 @@ def key(table: RateTable, machine: Machine) -> list[str]:
         "Both axes are logarithmic: a steady rate is a straight line.",
     ]
     if "cuDNN" not in drawn_columns(table, machine):
-        reason = formats.listing(
-            sorted({str(machine.reason(c)) for c in table.cells if c.column == "cuDNN"})
-        )
+        cells = [cell for cell in table.cells if cell.column == "cuDNN"]
+        reasons = {str(machine.reason(c)) for c in cells if c in machine.rates}
+        reason = formats.listing(sorted(reasons)) or NO_RECORD
         lines.append(
             f"No curves for cuDNN; the paper’s: {LEFT_OUT}; today’s not measured: "
             f"{reason}."
