@@ -105,6 +105,16 @@ class LimitRecord(TimedRecord[LimitCell]):
             return None
         return self.peak_memory_bytes - self.before_bytes
 
+    @property
+    def ending(self) -> str:
+        """How it failed, in numbers; empty where it ran."""
+        words = self.failed or ""
+        if self.held_bytes:
+            words += f" after {self.held_bytes / 2**20:.0f} MiB"
+        if self.asked_bytes:
+            words += f", asking for {self.asked_bytes / 2**20:.0f} MiB more"
+        return words
+
     def check(self) -> None:
         """Refuse a measured record that says neither peak nor failure."""
         if self.measured and not self.failed:
@@ -236,7 +246,7 @@ class Limits(Experiment[LimitCell]):
     def summary(self, record: LimitRecord) -> str:
         """Return the peak, or how it failed."""
         if record.failed:
-            return failure(record)
+            return f"failed: {record.ending}"
         return f"ran, with {(record.data_bytes or 0) / 2**20:.0f} MiB"
 
 
@@ -293,16 +303,6 @@ def _asked(error: MemoryError) -> int | None:
         return int(math.prod(shape) * dtype.itemsize)
     asked = getattr(error, "_size", None)
     return None if asked is None else int(asked)
-
-
-def failure(record: LimitRecord) -> str:
-    """Say how a run failed, in numbers."""
-    words = f"failed: {record.failed}"
-    if record.held_bytes:
-        words += f" after {record.held_bytes / 2**20:.0f} MiB"
-    if record.asked_bytes:
-        words += f", asking for {record.asked_bytes / 2**20:.0f} MiB more"
-    return words
 
 
 def predicted(cell: LimitCell) -> int:

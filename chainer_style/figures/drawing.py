@@ -11,10 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from chainer_style import protocols, transfer
 from chainer_style.figures.blocks import Kind
 from chainer_style.files import replacing
-from chainer_style.report import charts
-from chainer_style.report.charts import DARK, LIGHT, Theme
+from chainer_style.networks import Network
+from chainer_style.report import themes
+from chainer_style.report.themes import DARK, LIGHT, Theme
 
 WIDTH = 7.6
 """Of every drawing, in inches: as wide as a page's text, letters at their size."""
@@ -118,10 +120,10 @@ def save_themes(
     for kind, theme in THEMES.items():
         figure = draw(theme)
         files[kind] = f"{name}-{kind}.svg"
-        _write(folder / files[kind], charts.save(figure, "svg"))
+        _write(folder / files[kind], themes.save(figure, "svg"))
         if png and kind == "light":
             files["png"] = f"{name}.png"
-            _write(folder / files["png"], charts.save(figure, "png"))
+            _write(folder / files["png"], themes.save(figure, "png"))
     return files
 
 
@@ -130,15 +132,43 @@ def _write(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def plain(axes: Axes, theme: Theme) -> None:
-    """Give a chart the look of the report's: thin rules across, no frame."""
-    axes.set_facecolor(theme.paper)
-    axes.grid(axis="y", color=theme.rule, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=8.5, colors=theme.faint)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(theme.faint)
+def of_network(
+    number: int,
+    draw: Callable[[Network, tuple[int, int], Theme], Figure],
+    name: str,
+    side: int,
+    folder: Path,
+) -> dict[str, Any]:
+    """Draw a network as protocol 2016 has it, for a picture of so many pixels.
+
+    Parameters
+    ----------
+    number
+        Of the figure.
+    draw
+        Draws it.
+    name
+        Of the network.
+    side
+        Height and width of the picture.
+    folder
+        Where to leave the files.
+
+    Returns
+    -------
+    dict
+        What the record says of it.
+    """
+    protocol = protocols.get("2016").with_options(model=name)
+    graph = transfer.network_for(protocol)
+    graph.check_size(side, side)
+    files = save_themes(
+        lambda theme: draw(graph, (side, side), theme),
+        folder,
+        f"figure{number}-{name}",
+        png=True,
+    )
+    return {"protocol": protocol.name, "size": side, "pictures": {"chart": files}}
 
 
 def ramp(count: int, theme: Theme) -> list[str]:

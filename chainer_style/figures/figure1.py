@@ -11,12 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
-from chainer_style import protocols, transfer
 from chainer_style.figures import drawing
 from chainer_style.figures.blocks import Block, blocks
 from chainer_style.figures.request import SIZE, Progress, Request
 from chainer_style.networks import Network, Tap
-from chainer_style.report.charts import LIGHT, Theme
+from chainer_style.report.themes import LIGHT, Theme
 
 TITLE = "Model flow, channels × height × width"
 
@@ -46,21 +45,7 @@ def make(
     network: str, request: Request, folder: Path, progress: Progress
 ) -> dict[str, Any]:
     """Draw a network as protocol 2016 has it, for a picture of the request's size."""
-    protocol = protocols.get("2016").with_options(model=network)
-    graph = transfer.network_for(protocol)
-    side = request.size or SIZE
-    graph.check_size(side, side)
-    files = drawing.save_themes(
-        lambda theme: draw(graph, (side, side), theme),
-        folder,
-        f"figure1-{network}",
-        png=True,
-    )
-    return {
-        "protocol": protocol.name,
-        "size": side,
-        "pictures": {"chart": files},
-    }
+    return drawing.of_network(1, draw, network, request.size or SIZE, folder)
 
 
 def draw(network: Network, size: tuple[int, int], theme: Theme = LIGHT) -> Figure:

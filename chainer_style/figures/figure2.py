@@ -12,13 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from chainer_style import protocols, transfer
 from chainer_style.figures import drawing
 from chainer_style.figures.blocks import Block, blocks
 from chainer_style.figures.figure1 import read_at
 from chainer_style.figures.request import SIZE, Progress, Request
 from chainer_style.networks import Network
-from chainer_style.report.charts import LIGHT, Theme
+from chainer_style.report.themes import LIGHT, Theme
 
 TITLE = "Channel flow"
 
@@ -39,21 +38,7 @@ def make(
     network: str, request: Request, folder: File, progress: Progress
 ) -> dict[str, Any]:
     """Draw a network as protocol 2016 has it, for a picture of the request's size."""
-    protocol = protocols.get("2016").with_options(model=network)
-    graph = transfer.network_for(protocol)
-    side = request.size or SIZE
-    graph.check_size(side, side)
-    files = drawing.save_themes(
-        lambda theme: draw(graph, (side, side), theme),
-        folder,
-        f"figure2-{network}",
-        png=True,
-    )
-    return {
-        "protocol": protocol.name,
-        "size": side,
-        "pictures": {"chart": files},
-    }
+    return drawing.of_network(2, draw, network, request.size or SIZE, folder)
 
 
 def draw(network: Network, size: tuple[int, int], theme: Theme = LIGHT) -> Figure:

@@ -19,7 +19,8 @@ from chainer_style.figures import drawing
 from chainer_style.figures.request import Progress, Request, Setting, save_tile, setting
 from chainer_style.links import NetworkChain
 from chainer_style.networks import Tap
-from chainer_style.report.charts import LIGHT, Theme
+from chainer_style.report import themes
+from chainer_style.report.themes import LIGHT, Theme
 
 TITLE = "Flow of feature acquisition: correlation of channels"
 
@@ -120,7 +121,7 @@ def draw(shares: dict[str, list[float]], theme: Theme = LIGHT) -> Figure:
     figure = Figure(figsize=(drawing.WIDTH, 3.1), facecolor=theme.paper)
     figure.subplots_adjust(left=0.08, right=0.84, top=0.9, bottom=0.15)
     axes = figure.add_subplot()
-    drawing.plain(axes, theme)
+    themes.plain(axes, theme)
     colours = drawing.ramp(len(shares), theme)
     for share, colour in zip(shares.values(), colours, strict=True):
         sums = 100 * np.cumsum(share)

@@ -14,7 +14,8 @@ from chainer_style import transfer
 from chainer_style.figures import drawing
 from chainer_style.figures.figure5 import term_of
 from chainer_style.figures.request import SIZE, Progress, Request, save_tile, setting
-from chainer_style.report.charts import LIGHT, Theme
+from chainer_style.report import themes
+from chainer_style.report.themes import LIGHT, Theme
 
 TITLE = "The overall flow"
 
@@ -79,7 +80,7 @@ def draw(
     figure = Figure(figsize=(drawing.WIDTH, 3.1), facecolor=theme.paper)
     figure.subplots_adjust(left=0.09, right=0.86, top=0.9, bottom=0.15)
     axes = figure.add_subplot()
-    drawing.plain(axes, theme)
+    themes.plain(axes, theme)
     words: dict[str, Any] = {"fontsize": 8.5, "color": theme.faint}
     for (name, values), colour in zip(curves.items(), theme.series, strict=False):
         steps = np.arange(1, len(values) + 1)

@@ -35,7 +35,15 @@ def build(results: Path, output: Path, machine: str) -> Path:
         If there is no record that can be used, or the folder cannot be written to.
     """
     # matplotlib and jinja2 load here, not with the command line.
-    from chainer_style.report import charts, grid, machines, page, sheets, tables
+    from chainer_style.report import (
+        charts,
+        grid,
+        machines,
+        page,
+        sheets,
+        tables,
+        themes,
+    )
 
     found = machines.read(results, machine)
     first = found.machines[0]
@@ -45,7 +53,7 @@ def build(results: Path, output: Path, machine: str) -> Path:
         files[f"{name}.csv"] = sheets.table_csv(table, found.machines)
         files[f"{name}.rst"] = grid.render(tables.layout(table, found.machines))
         chart = charts.draw(table, first, alone=True)
-        files[f"figure{table.figure}.png"] = charts.save(chart, "png")
+        files[f"figure{table.figure}.png"] = themes.save(chart, "png")
     files["index.html"] = page.render(found)
     make_folder(output)
     for name, content in files.items():

@@ -6,10 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Literal
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,49 +16,13 @@ from chainer_style.paper import MACHINE, MINUTES, Cell, Column, RateTable
 from chainer_style.report import formats
 from chainer_style.report.comparison import LEFT_OUT, entries
 from chainer_style.report.machines import NO_RECORD, Machine
+from chainer_style.report.themes import LIGHT, Theme, plain
 
 PANELS: dict[Column, str] = {
     "CPU": "Iterations on the CPU",
     "GPU": "Iterations on the GPU, without cuDNN",
     "cuDNN": "Iterations on the GPU, with cuDNN",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Theme:
-    """Colours of a chart; those of the series are safe for the colour-blind.
-
-    They are after Okabe and Ito, https://jfly.uni-koeln.de/color/.
-
-    Attributes
-    ----------
-    paper, ink, faint, rule
-        Background, text, side remarks, grid lines.
-    series
-        One colour per network and size.
-    """
-
-    paper: str
-    ink: str
-    faint: str
-    rule: str
-    series: tuple[str, ...]
-
-
-LIGHT = Theme(
-    paper="#ffffff",
-    ink="#1c1e21",
-    faint="#5f6670",
-    rule="#e6e4de",
-    series=("#0072b2", "#c24f00", "#007a5a", "#a3508a"),
-)
-DARK = Theme(
-    paper="#191c20",
-    ink="#e8e6e1",
-    faint="#a0a7b0",
-    rule="#30353b",
-    series=("#56b4e9", "#e69f00", "#2fc79f", "#dc8fbe"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +235,6 @@ def _limits(
 
 
 def _axes(axes: Axes, limits: tuple[float, float], theme: Theme) -> None:
-    axes.set_facecolor(theme.paper)
     axes.set_yscale("log")
     axes.set_xscale("log")
     axes.set_ylim(*limits)
@@ -286,12 +246,7 @@ def _axes(axes: Axes, limits: tuple[float, float], theme: Theme) -> None:
     names = [f"{minute} min" if minute == 1 else str(minute) for minute in MINUTES]
     axes.set_xticks(MINUTES, names)
     axes.minorticks_off()
-    axes.grid(axis="y", color=theme.rule, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=8.5, colors=theme.faint)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(theme.faint)
+    plain(axes, theme)
 
 
 def _curve(axes: Axes, curve: Curve, theme: Theme) -> None:
@@ -366,23 +321,3 @@ def spread(places: Sequence[float], least: float) -> list[float]:
             clusters[-1].extend(last)
             lay(clusters[-1])
     return [moved[i] for i in range(len(places))]
-
-
-def save(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
-    """Return a chart as the bytes of a file.
-
-    PNG at 160 dots per inch; SVG with the letters as outlines, so that it looks
-    the same everywhere.
-    """
-    out = BytesIO()
-    metadata = {"Date": None} if kind == "svg" else None
-    # A fixed salt: the same records give the same file.
-    with rc_context({"svg.hashsalt": "chainer_style"}):
-        figure.savefig(
-            out,
-            format=kind,
-            dpi=160,
-            facecolor=figure.get_facecolor(),
-            metadata=metadata,
-        )
-    return out.getvalue()

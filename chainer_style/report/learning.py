@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from chainer_style.experiments.digits import DigitsRecord
 from chainer_style.paper import COLUMNS
 from chainer_style.report import formats
-from chainer_style.report.charts import LIGHT, Theme, spread
+from chainer_style.report.charts import spread
+from chainer_style.report.themes import LIGHT, Theme, plain
 
 PANELS: tuple[tuple[str, Callable[[DigitsRecord], Sequence[float]], str], ...] = (
     (
@@ -60,15 +61,9 @@ def _color(record: DigitsRecord, theme: Theme) -> str:
 
 
 def _axes(axes: Axes, theme: Theme) -> None:
-    axes.set_facecolor(theme.paper)
+    plain(axes, theme)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.grid(axis="y", color=theme.rule, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=8.5, colors=theme.faint)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(theme.faint)
 
 
 def _scale(axes: Axes, values: Sequence[float]) -> None:

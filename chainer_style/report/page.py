@@ -26,6 +26,7 @@ from chainer_style.report import (
     machines,
     parts,
     tables,
+    themes,
 )
 from chainer_style.report.machines import Found, Machine
 
@@ -180,14 +181,14 @@ def _view(machine: Machine) -> MachineView:
 def _chart(table: RateTable, machine: Machine) -> Chart:
     """Draw a chart for light and dark, wide and narrow screens."""
     media = {
-        "(prefers-color-scheme: dark)": charts.DARK,
-        "": charts.LIGHT,
+        "(prefers-color-scheme: dark)": themes.DARK,
+        "": themes.LIGHT,
     }
     sources = []
     for (scheme, theme), (width, narrow) in itertools.product(
         media.items(), {"(max-width: 40rem)": True, "": False}.items()
     ):
-        image = charts.save(charts.draw(table, machine, theme, narrow=narrow), "svg")
+        image = themes.save(charts.draw(table, machine, theme, narrow=narrow), "svg")
         conditions = " and ".join(part for part in (scheme, width) if part)
         sources.append((conditions, _data_uri("image/svg+xml", image)))
     *conditional, (_, plain) = sources

@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 
 from chainer_style.experiments.ceilings import CeilingRecord
 from chainer_style.report import formats
-from chainer_style.report.charts import Theme, spread
+from chainer_style.report.charts import spread
 from chainer_style.report.machines import Machine
 from chainer_style.report.shares import shares
+from chainer_style.report.themes import Theme, plain
 
 LEFT = 1 / 16
 """Operations per byte at the left edge: ReLU has 1/8."""
@@ -86,7 +87,7 @@ def _left_end(roof: CeilingRecord) -> float:
 
 
 def _axes(axes: Axes, theme: Theme, right: float) -> None:
-    axes.set_facecolor(theme.paper)
+    plain(axes, theme)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xlim(LEFT, right)
@@ -97,12 +98,7 @@ def _axes(axes: Axes, theme: Theme, right: float) -> None:
     axes.minorticks_off()
     axes.set_xlabel("operations per byte", fontsize=9, color=theme.faint)
     axes.set_ylabel("GFLOP/s", fontsize=9, color=theme.faint)
-    axes.grid(color=theme.rule, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=8.5, colors=theme.faint)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(theme.faint)
+    axes.grid(axis="x", color=theme.rule, linewidth=0.8)
 
 
 def _roof(

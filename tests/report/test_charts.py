@@ -19,7 +19,7 @@ from chainer_style.paper import (
     Cell,
     RateTable,
 )
-from chainer_style.report import charts
+from chainer_style.report import charts, themes
 from chainer_style.report import machines as report_machines
 from chainer_style.report.machines import Machine
 
@@ -124,13 +124,13 @@ def test_labels_do_not_overlap(machines: dict[str, Machine]) -> None:
             assert bottom > top - 2
 
 
-@pytest.mark.parametrize("theme", [charts.LIGHT, charts.DARK])
-def test_saved_images(machines: dict[str, Machine], theme: charts.Theme) -> None:
+@pytest.mark.parametrize("theme", [themes.LIGHT, themes.DARK])
+def test_saved_images(machines: dict[str, Machine], theme: themes.Theme) -> None:
     figure = charts.draw(TABLE_4, machines["short"], theme)
-    image = Image.open(io.BytesIO(charts.save(figure, "png"))).convert("RGB")
+    image = Image.open(io.BytesIO(themes.save(figure, "png"))).convert("RGB")
     assert "#{:02x}{:02x}{:02x}".format(*image.getpixel((0, 0))) == theme.paper
     first, second = (
-        charts.save(charts.draw(TABLE_4, machines["short"], theme), "svg")
+        themes.save(charts.draw(TABLE_4, machines["short"], theme), "svg")
         for _ in range(2)
     )
     assert first == second
@@ -151,8 +151,8 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize("theme", [charts.LIGHT, charts.DARK])
-def test_colours_are_readable(theme: charts.Theme) -> None:
+@pytest.mark.parametrize("theme", [themes.LIGHT, themes.DARK])
+def test_colours_are_readable(theme: themes.Theme) -> None:
     for color in (*theme.series, theme.ink, theme.faint):
         assert contrast(color, theme.paper) >= 4.5
     assert len(theme.series) >= max(len(t.rows) for t in RATE_TABLES.values())

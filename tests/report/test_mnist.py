@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from chainer_style.experiments.digits import DigitsCell, DigitsRecord
-from chainer_style.report import charts, html, learning, parts
+from chainer_style.report import html, learning, parts, themes
 from chainer_style.report.machines import Machine
 
 REAL = {
@@ -125,7 +125,7 @@ def test_the_charts_of_plot_report_are_shown_where_they_are(tmp_path) -> None:
     assert caption in text(machine(tmp_path, CPU))
 
 
-@pytest.mark.parametrize("theme", [charts.LIGHT, charts.DARK])
+@pytest.mark.parametrize("theme", [themes.LIGHT, themes.DARK])
 def test_curves_are_the_records_and_every_label_is_drawn(theme) -> None:
     figure = learning.draw([CPU, GPU], theme)
     accuracy, seconds = figure.axes

@@ -11,13 +11,13 @@ from chainer_style.experiments.ceilings import Ceiling, CeilingRecord
 from chainer_style.paper import ITERATIONS, MINUTES
 from chainer_style.report import (
     arithmetic,
-    charts,
     comparison,
     formats,
     gtx960,
     roofline,
     rst,
     shares,
+    themes,
 )
 from chainer_style.report.machines import Machine
 
@@ -81,8 +81,8 @@ def _view(machine: Machine) -> View:
         if not record.measured
     ]
     light, dark = (
-        charts.save(roofline.draw(machine, theme), "svg")
-        for theme in (charts.LIGHT, charts.DARK)
+        themes.save(roofline.draw(machine, theme), "svg")
+        for theme in (themes.LIGHT, themes.DARK)
     )
     figure = rst.picture(
         light,

@@ -103,10 +103,5 @@ def _outcome(record: LimitRecord | None) -> str:
     if record.reason:
         return rst.escaped(f"not measured: {record.reason}")
     if record.failed:
-        words = f"**failed**: {rst.escaped(record.failed)}"
-        if record.held_bytes:
-            words += f" after {formats.mebibytes(record.held_bytes)}"
-        if record.asked_bytes:
-            words += f", asking for {formats.mebibytes(record.asked_bytes)} more"
-        return words
+        return f"**failed**: {rst.escaped(record.ending)}"
     return f"ran, {formats.milliseconds(record.median)} ms per iteration"

@@ -10,7 +10,7 @@ from chainer_style.digits.network import small_cnn, training_flops
 from chainer_style.digits.source import MNIST
 from chainer_style.experiments.digits import DigitsCell, DigitsRecord
 from chainer_style.paper import COLUMNS
-from chainer_style.report import charts, formats, learning, rst
+from chainer_style.report import formats, learning, rst, themes
 from chainer_style.report.machines import NO_RECORD, Machine
 from chainer_style.report.rst import escaped
 
@@ -61,8 +61,8 @@ class View:
     def chart(self) -> str:
         """The same as a chart."""
         light, dark = (
-            charts.save(learning.draw(self.measured, theme), "svg")
-            for theme in (charts.LIGHT, charts.DARK)
+            themes.save(learning.draw(self.measured, theme), "svg")
+            for theme in (themes.LIGHT, themes.DARK)
         )
         alt = "Digits told right and seconds, epoch by epoch"
         return rst.picture(light, "svg+xml", alt, dark=dark, classes="chart")

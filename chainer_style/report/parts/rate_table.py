@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainer_style.paper import RateTable
-from chainer_style.report import charts, grid, rst, tables
+from chainer_style.report import charts, grid, rst, tables, themes
 from chainer_style.report.machines import Machine
 
 
@@ -29,8 +29,8 @@ def chart(table: RateTable, machine: Machine) -> str:
     """Return a table's chart for one machine, and how to read it."""
     key = " ".join(charts.key(table, machine))
     light, dark = (
-        charts.save(charts.draw(table, machine, theme), "svg")
-        for theme in (charts.LIGHT, charts.DARK)
+        themes.save(charts.draw(table, machine, theme), "svg")
+        for theme in (themes.LIGHT, themes.DARK)
     )
     caption = f"*Figure {table.figure}. {table.title}.* {rst.escaped(key)}"
     alt = f"Figure {table.figure}: iterations over minutes"
