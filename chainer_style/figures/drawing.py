@@ -11,12 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from chainer_style import protocols, transfer
+from chainer_style import protocols, themes, transfer
 from chainer_style.figures.blocks import Kind
 from chainer_style.files import replacing
 from chainer_style.networks import Network
-from chainer_style.report import themes
-from chainer_style.report.themes import DARK, LIGHT, Theme
+from chainer_style.themes import DARK, LIGHT, Theme
 
 WIDTH = 7.6
 """Of every drawing, in inches: as wide as a page's text, letters at their size."""

@@ -15,7 +15,7 @@ from chainer_style.figures import drawing
 from chainer_style.figures.blocks import Block, blocks
 from chainer_style.figures.request import SIZE, Progress, Request
 from chainer_style.networks import Network, Tap
-from chainer_style.report.themes import LIGHT, Theme
+from chainer_style.themes import LIGHT, Theme
 
 TITLE = "Model flow, channels × height × width"
 

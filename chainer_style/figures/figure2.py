@@ -17,7 +17,7 @@ from chainer_style.figures.blocks import Block, blocks
 from chainer_style.figures.figure1 import read_at
 from chainer_style.figures.request import SIZE, Progress, Request
 from chainer_style.networks import Network
-from chainer_style.report.themes import LIGHT, Theme
+from chainer_style.themes import LIGHT, Theme
 
 TITLE = "Channel flow"
 

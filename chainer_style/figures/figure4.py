@@ -14,13 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from chainer_style import losses
+from chainer_style import losses, themes
 from chainer_style.figures import drawing
 from chainer_style.figures.request import Progress, Request, Setting, save_tile, setting
 from chainer_style.links import NetworkChain
 from chainer_style.networks import Tap
-from chainer_style.report import themes
-from chainer_style.report.themes import LIGHT, Theme
+from chainer_style.themes import LIGHT, Theme
 
 TITLE = "Flow of feature acquisition: correlation of channels"
 

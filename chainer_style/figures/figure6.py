@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from chainer_style import transfer
+from chainer_style import themes, transfer
 from chainer_style.figures import drawing
 from chainer_style.figures.figure5 import term_of
 from chainer_style.figures.request import SIZE, Progress, Request, save_tile, setting
-from chainer_style.report import themes
-from chainer_style.report.themes import LIGHT, Theme
+from chainer_style.themes import LIGHT, Theme
 
 TITLE = "The overall flow"
 

@@ -35,15 +35,8 @@ def build(results: Path, output: Path, machine: str) -> Path:
         If there is no record that can be used, or the folder cannot be written to.
     """
     # matplotlib and jinja2 load here, not with the command line.
-    from chainer_style.report import (
-        charts,
-        grid,
-        machines,
-        page,
-        sheets,
-        tables,
-        themes,
-    )
+    from chainer_style import themes
+from chainer_style.report import charts, grid, machines, page, sheets, tables
 
     found = machines.read(results, machine)
     first = found.machines[0]

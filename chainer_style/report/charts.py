@@ -16,7 +16,7 @@ from chainer_style.paper import MACHINE, MINUTES, Cell, Column, RateTable
 from chainer_style.report import formats
 from chainer_style.report.comparison import LEFT_OUT, entries
 from chainer_style.report.machines import NO_RECORD, Machine
-from chainer_style.report.themes import LIGHT, Theme, plain
+from chainer_style.themes import LIGHT, Theme, plain
 
 PANELS: dict[Column, str] = {
     "CPU": "Iterations on the CPU",

@@ -12,7 +12,7 @@ from chainer_style.experiments.digits import DigitsRecord
 from chainer_style.paper import COLUMNS
 from chainer_style.report import formats
 from chainer_style.report.charts import spread
-from chainer_style.report.themes import LIGHT, Theme, plain
+from chainer_style.themes import LIGHT, Theme, plain
 
 PANELS: tuple[tuple[str, Callable[[DigitsRecord], Sequence[float]], str], ...] = (
     (

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from chainer_style import __version__
+from chainer_style import __version__, themes
 from chainer_style.errors import UserError
 from chainer_style.experiments.rates import RateRecord
 from chainer_style.paper import ITERATIONS, MINUTES, RATE_TABLES, RateTable
@@ -26,7 +26,6 @@ from chainer_style.report import (
     machines,
     parts,
     tables,
-    themes,
 )
 from chainer_style.report.machines import Found, Machine
 

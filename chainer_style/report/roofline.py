@@ -18,7 +18,7 @@ from chainer_style.report import formats
 from chainer_style.report.charts import spread
 from chainer_style.report.machines import Machine
 from chainer_style.report.shares import shares
-from chainer_style.report.themes import Theme, plain
+from chainer_style.themes import Theme, plain
 
 LEFT = 1 / 16
 """Operations per byte at the left edge: ReLU has 1/8."""

@@ -14,7 +14,7 @@ from chainer_style.figures import drawing, figure1, figure2
 from chainer_style.figures.blocks import blocks
 from chainer_style.figures.request import Request
 from chainer_style.networks import NETWORKS
-from chainer_style.report.themes import DARK, LIGHT
+from chainer_style.themes import DARK, LIGHT
 
 EVERY = pytest.mark.parametrize("name", NETWORKS)
 DRAWN = pytest.mark.parametrize("module", [figure1, figure2])

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from chainer_style import themes
 from chainer_style.paper import (
     ITERATIONS,
     RATE_TABLES,
@@ -19,7 +20,7 @@ from chainer_style.paper import (
     Cell,
     RateTable,
 )
-from chainer_style.report import charts, themes
+from chainer_style.report import charts
 from chainer_style.report import machines as report_machines
 from chainer_style.report.machines import Machine
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from chainer_style import themes
 from chainer_style.experiments.digits import DigitsCell, DigitsRecord
-from chainer_style.report import html, learning, parts, themes
+from chainer_style.report import html, learning, parts
 from chainer_style.report.machines import Machine
 
 REAL = {

@@ -8,7 +8,7 @@ from chainer_style.experiments.digits import DigitsCell, DigitsRecord
 from chainer_style.experiments.training import TrainingCell, TrainingRecord
 from chainer_style.paper import Cell
 from chainer_style.report import arithmetic, roofline, shares
-from chainer_style.report.themes import DARK, LIGHT, save
+from chainer_style.themes import DARK, LIGHT, save
 
 VGG = Cell("vgg16", 128, "CPU")
 

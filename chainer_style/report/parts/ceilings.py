@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainer_style import networks
+from chainer_style import networks, themes
 from chainer_style.experiments.ceilings import Ceiling, CeilingRecord
 from chainer_style.paper import ITERATIONS, MINUTES
 from chainer_style.report import (
@@ -17,7 +17,6 @@ from chainer_style.report import (
     roofline,
     rst,
     shares,
-    themes,
 )
 from chainer_style.report.machines import Machine
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chainer_style import themes
 from chainer_style.digits.network import small_cnn, training_flops
 from chainer_style.digits.source import MNIST
 from chainer_style.experiments.digits import DigitsCell, DigitsRecord
 from chainer_style.paper import COLUMNS
-from chainer_style.report import formats, learning, rst, themes
+from chainer_style.report import formats, learning, rst
 from chainer_style.report.machines import NO_RECORD, Machine
 from chainer_style.report.rst import escaped
 

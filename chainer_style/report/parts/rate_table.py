@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from chainer_style import themes
 from chainer_style.paper import RateTable
-from chainer_style.report import charts, grid, rst, tables, themes
+from chainer_style.report import charts, grid, rst, tables
 from chainer_style.report.machines import Machine
 
 
