@@ -36,7 +36,7 @@ def build(results: Path, output: Path, machine: str) -> Path:
     """
     # matplotlib and jinja2 load here, not with the command line.
     from chainer_style import themes
-from chainer_style.report import charts, grid, machines, page, sheets, tables
+    from chainer_style.report import charts, grid, machines, page, sheets, tables
 
     found = machines.read(results, machine)
     first = found.machines[0]
