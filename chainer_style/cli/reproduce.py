@@ -16,6 +16,9 @@ RESULTS = click.option(
     help="Folder of the records, one folder per machine below it.",
 )
 
+FEW = 3
+"""So many cells without a measurement are named; of more, the number is told."""
+
 SECONDS, WHOLE_SECONDS = 30.0, 300.0
 """How long a cell iterates by default, and by the paper's protocol."""
 
@@ -133,14 +136,17 @@ def report(results: Path) -> None:
 
 
 def _summary(found: list[tuple[Any, Any]]) -> Iterator[str]:
-    """Yield one line per record."""
+    """Yield a line per measured record, and one per reason of the others."""
     width = max(len(job.title) for job, _ in found)
+    reasons: dict[str, list[str]] = {}
     for job, record in found:
         if record.measured:
-            words = job.experiment.summary(record)
+            yield f"{job.title:<{width}}  {job.experiment.summary(record)}"
         else:
-            words = f"not measured: {record.reason}"
-        yield f"{job.title:<{width}}  {words}"
+            reasons.setdefault(record.reason, []).append(job.title)
+    for reason, titles in reasons.items():
+        named = "; ".join(titles) if len(titles) <= FEW else f"{len(titles)} cells"
+        yield f"not measured, {reason}: {named}"
 
 
 def _fetch_missing(names: set[str], quiet: bool) -> None:

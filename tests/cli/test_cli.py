@@ -262,3 +262,18 @@ def test_ctrl_c_ends_reproduce_in_one_line(pictures, tmp_path):
     (unfinished,) = tmp_path.glob("*/unfinished")
     assert len(unfinished.read_text().splitlines()) == 1
     assert not list(tmp_path.glob("*/rates/*.json"))
+
+
+def test_reproduce_sums_up(call, pictures):
+    words = ["-i", pictures[0], "-s", pictures[1], "-q", "--seconds", 0.1]
+    result = call("reproduce", "table4", *words)
+    assert result.exit_code == 0, result.output
+    measured, missing = [], []
+    for line in result.output.splitlines():
+        measured += [line] if "iterations/min" in line else []
+        missing += [line] if line.startswith("not measured, ") else []
+    assert len(measured) >= 2
+    assert measured[0].startswith("VGG-16 128 px CPU")
+    if len(measured) == 2:
+        assert missing == ["not measured, no CUDA device: 6 cells"]
+    assert "results/report/index.html" in result.output
