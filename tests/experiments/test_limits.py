@@ -89,3 +89,12 @@ def test_a_record_without_peak_or_failure_is_refused(more):
     )
     with pytest.raises(ValueError, match="it lacks"):
         record.check()
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_the_pool_of_memory_is_limited(experiment, tmp_path):
+    record = measure(experiment, LimitCell(64, "1.5", 1, "GPU"), tmp_path)
+    assert record.failed == "out of memory at 1 GiB"
+    assert record.held_bytes <= GIB
+    ran = measure(experiment, LimitCell(64, "1.5", 2, "GPU"), tmp_path)
+    assert GIB < ran.peak_memory_bytes <= 2 * GIB
