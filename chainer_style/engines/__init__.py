@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "check", "create"]
 
-ENGINES = ("chainer",)
-"""Names of the engines, fastest first."""
+ENGINES = ("chainer", "numpy")
+"""Names of the engines, the reference first."""
 
 
 def create(
@@ -27,7 +27,8 @@ def create(
     Parameters
     ----------
     name
-        One of `ENGINES`, or ``auto`` for the fastest that this machine has.
+        One of `ENGINES`, or ``auto`` for the fastest that computes what the protocol
+        asks for on that device.
     problem
         What to compute.
     device
@@ -42,6 +43,14 @@ def create(
         engine is never taken in its place.
     """
     check(name, device)
+    if name == "auto":
+        # What a protocol wastes on purpose is the reference's to do.
+        wasteful = problem.protocol.weight_gradients
+        name = "chainer" if device.is_gpu or wasteful else "numpy"
+    if name == "numpy":
+        from chainer_style.engines.static.engine import NumpyEngine
+
+        return NumpyEngine(problem, device, precision)
     from chainer_style.engines.define_by_run import ChainerEngine
 
     return ChainerEngine(problem, device, precision)
@@ -59,6 +68,11 @@ def check(name: str, device: Device) -> None:
         raise UserError(
             f"unknown engine {name!r}; choose one of: {', '.join(('auto', *ENGINES))}"
         )
+    if name == "numpy":
+        from chainer_style.engines.static import engine
+
+        engine.check(device)
+        return
     from chainer_style.engines.define_by_run import chainer_device
 
     chainer_device(device)

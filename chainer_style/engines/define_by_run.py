@@ -21,6 +21,7 @@ from chainer.backends import cuda
 from chainer_style import losses
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
+from chainer_style.engines.steps import clip_by_pixel, learning_rate
 from chainer_style.errors import UserError
 from chainer_style.images import Array
 from chainer_style.links import NetworkChain
@@ -106,7 +107,7 @@ class ChainerEngine(Engine):
             self._picture.cleargrads()
             terms = self._terms(self._picture.W)
             terms.total.backward()
-            self._optimizer.alpha = self._learning_rate()
+            self._optimizer.alpha = learning_rate(self._protocol, self._iteration)
             self._optimizer.update()
             self._clip()
         self._iteration += 1
@@ -154,12 +155,6 @@ class ChainerEngine(Engine):
             total += variation
         return _Terms(total, content, style, variation)
 
-    def _learning_rate(self) -> float:
-        protocol = self._protocol
-        done = self._iteration / protocol.iterations
-        share = 1 - done * (1 - protocol.final_learning_rate)
-        return protocol.learning_rate * max(share, protocol.final_learning_rate)
-
     def _clip(self) -> None:
         low, high = self._bounds
         data = self._picture.W.array
@@ -168,7 +163,7 @@ class ChainerEngine(Engine):
         elif self.device.is_gpu:
             data += _clip_kernel()(data, low, high) - data
         else:
-            data += _clip_by_pixel(data, low, high) - data
+            data += clip_by_pixel(data, low, high) - data
 
     # -- plumbing ---------------------------------------------------------
 
@@ -216,24 +211,6 @@ class _Terms:
 
 def _array(term: Variable | None) -> Any:
     return 0.0 if term is None else term.array
-
-
-def _clip_by_pixel(
-    data: npt.NDArray[Any], low: npt.NDArray[Any], high: npt.NDArray[Any]
-) -> npt.NDArray[Any]:
-    """Clip by one Python call per pixel, as the 2016 code did on the CPU.
-
-    np.vectorize takes its output type from the first pixel, and the bounds were
-    Python integers: whenever the top left pixel is clipped, the whole picture is
-    cut to integers. That is kept.
-    """
-    least, most = int(low.flat[0]), int(high.flat[0])
-
-    def clip(x: float) -> float:
-        return least if x < least else (most if x > most else x)
-
-    clipped: npt.NDArray[Any] = np.vectorize(clip)(data)
-    return clipped.reshape(data.shape)
 
 
 def _clip_kernel() -> Any:

@@ -10,7 +10,8 @@ import reference
 from chainer_style import engines, images, protocols, transfer
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device, Problem
-from chainer_style.engines.define_by_run import ChainerEngine, _clip_by_pixel
+from chainer_style.engines.define_by_run import ChainerEngine
+from chainer_style.engines.steps import clip_by_pixel
 from chainer_style.errors import UserError
 
 SIZES = {"vgg16": 21, "nin": 69, "googlenet": 45, "alexnet": 51}
@@ -148,11 +149,11 @@ def test_clip_by_pixel_cuts_to_integers_when_the_first_pixel_is_clipped():
     low, high = np.float32(-120).reshape(1, 1), np.float32(136).reshape(1, 1)
     inside = np.array([[1.5, 200.0], [-130.0, 2.25]], np.float32)
     np.testing.assert_array_equal(
-        _clip_by_pixel(inside, low, high), [[1.5, 136], [-120, 2.25]]
+        clip_by_pixel(inside, low, high), [[1.5, 136], [-120, 2.25]]
     )
     outside = np.array([[150.0, 1.75], [-1.75, -130.0]], np.float32)
     np.testing.assert_array_equal(
-        _clip_by_pixel(outside, low, high), [[136, 1], [-1, -120]]
+        clip_by_pixel(outside, low, high), [[136, 1], [-1, -120]]
     )
 
 

@@ -1,0 +1,1 @@
+"""Engine ``numpy``: a static plan of the network, run by NumPy alone."""

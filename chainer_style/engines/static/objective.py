@@ -1,0 +1,128 @@
+"""The losses at a plan's taps and on the picture, and their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainer_style.engines.base import Losses
+from chainer_style.engines.static.buffers import Array
+from chainer_style.networks import Tap
+from chainer_style.protocols import Protocol
+
+
+def gram_matrix(features: Array, out: Array | None = None) -> Array:
+    r"""Return :math:`F F^T / (C H W)` of features of shape (height, width, C)."""
+    flat = features.reshape(-1, features.shape[2])
+    gram: Array = np.matmul(flat.T, flat, out=out)
+    gram /= features.size
+    return gram
+
+
+@dataclass
+class TapLosses:
+    """Content and style at one tap.
+
+    Attributes
+    ----------
+    tap
+        Which one.
+    content
+        Features that the content picture has there.
+    style
+        Gram matrix that the style picture has there.
+    protocol
+        Every setting.
+    count
+        Number of taps: the style terms are divided by it.
+    """
+
+    tap: Tap
+    content: Array
+    style: Array
+    protocol: Protocol
+    count: int
+    value: tuple[float, float] = (0.0, 0.0)
+    """Content and style loss, weighted, of the last features."""
+    _gram: Array = field(init=False)
+    _difference: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._gram = np.empty_like(self.style)
+        self._difference = np.empty_like(self.content)
+        relative = self.protocol.relative_losses
+        content = _energy(self.content) if relative else 1.0
+        style = _energy(self.style) if relative else 1.0
+        self._content = self.protocol.content_weight * self.tap.content / content
+        self._style = self.tap.style / style / self.count
+
+    def write(self, features: Array, gradient: Array) -> None:
+        """Note the losses of some features, and write their gradient.
+
+        Parameters
+        ----------
+        features
+            Shape (height, width, channels).
+        gradient
+            To be written to, of the same shape.
+        """
+        gram = gram_matrix(features, out=self._gram)
+        gram -= self.style
+        style = self._style * _energy(gram)
+        # The derivative of a mean of squares, through F F^T, which counts twice.
+        gram *= 4 * self._style / gram.size / features.size
+        channels = features.shape[2]
+        np.matmul(
+            features.reshape(-1, channels), gram, out=gradient.reshape(-1, channels)
+        )
+        content = 0.0
+        if self.tap.content:
+            difference = np.subtract(features, self.content, out=self._difference)
+            content = self._content * _energy(difference)
+            difference *= 2 * self._content / features.size
+            gradient += difference
+        self.value = content, style
+
+
+def total_variation(image: Array, weight: float, gradient: Array) -> float:
+    """Return the weighted total variation, and add its gradient.
+
+    Parameters
+    ----------
+    image, gradient
+        Shape (height, width, channels).
+    weight
+        Per squared grey level.
+    """
+    total = 0.0
+    for one, other in (
+        (np.s_[1:], np.s_[:-1]),
+        (np.s_[:, 1:], np.s_[:, :-1]),
+    ):
+        difference = image[one] - image[other]
+        total += weight * _energy(difference)
+        difference *= 2 * weight / difference.size
+        gradient[one] += difference
+        gradient[other] -= difference
+    return total
+
+
+def summed(taps: Mapping[str, TapLosses], variation: float) -> Losses:
+    """Return the losses that the taps noted, and their sum."""
+    content = tuple(tap.value[0] for tap in taps.values())
+    style = tuple(tap.value[1] for tap in taps.values())
+    return Losses(sum(content) + sum(style) + variation, content, style, variation)
+
+
+def _energy(values: Array) -> float:
+    """Return the mean square."""
+    flat = values.reshape(-1)
+    return float(np.dot(flat, flat)) / flat.size
+
+
+def layout(picture: Array, dtype: np.dtype[Any]) -> Array:
+    """Return a picture, (1, channels, height, width), as (height, width, channels)."""
+    return np.ascontiguousarray(picture[0].transpose(1, 2, 0), dtype)

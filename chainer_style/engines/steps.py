@@ -1,0 +1,34 @@
+"""What a step of every engine has in common: how far it goes, and where it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chainer_style.protocols import Protocol
+
+
+def learning_rate(protocol: Protocol, iteration: int) -> float:
+    """Return Adam's alpha at an iteration, from 0, in grey levels."""
+    share = 1 - iteration / protocol.iterations * (1 - protocol.final_learning_rate)
+    return protocol.learning_rate * max(share, protocol.final_learning_rate)
+
+
+def clip_by_pixel(
+    data: npt.NDArray[Any], low: npt.NDArray[Any], high: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """Clip by one Python call per pixel, as the 2016 code did on the CPU.
+
+    np.vectorize takes its output type from the first pixel, and the bounds were
+    Python integers: whenever the top left pixel is clipped, the whole picture is
+    cut to integers. That is kept.
+    """
+    least, most = int(low.flat[0]), int(high.flat[0])
+
+    def clip(x: float) -> float:
+        return least if x < least else (most if x > most else x)
+
+    clipped: npt.NDArray[Any] = np.vectorize(clip)(data)
+    return clipped.reshape(data.shape)
