@@ -99,8 +99,9 @@ class Winograd:
         self._tiles = tuple(-(-extent // TILE) for extent in self._out)
         self._rows = max(1, min(BLOCK // self._tiles[1], self._tiles[0]))
         self._whole = tuple(TILE * tiles for tiles in self._tiles)
-        wide = np.einsum("ia,kcab,jb->ijck", _G, filters.astype(float), _G)
-        self._filters = wide.reshape(SEEN**2, inputs, outputs).astype(dtype)
+        flat = filters.reshape(outputs * inputs, 9).astype(float)
+        wide = (np.kron(_G, _G) @ flat.T).reshape(SEEN**2, outputs, inputs)
+        self._filters = np.ascontiguousarray(wide.transpose(0, 2, 1), dtype)
         self._into = np.kron(_B, _B).astype(dtype)
         self._back = np.kron(_A, _A).astype(dtype)
         for place, size in self._spaces().items():

@@ -57,7 +57,8 @@ class NumpyEngine(Engine):
         self.dtype = np.dtype(precision)
         check(device)
         self._plan = self._plan_for(problem.content)
-        self._targets = self._targeted()
+        with _quiet():
+            self._targets = self._targeted()
         self._picture = layout(problem.start, self.dtype)
         self._moments = np.zeros_like(self._picture), np.zeros_like(self._picture)
         low, high = problem.canvas.bounds
@@ -99,23 +100,23 @@ class NumpyEngine(Engine):
         return losses, gradient.transpose(2, 0, 1)[None].copy()
 
     def _evaluate(self, picture: Array) -> tuple[Losses, Array]:
-        self._plan.forward(picture)
-        values = self._plan.values
-        gradient = self._plan.backward(
-            {
-                node: partial(losses.write, values[node])
-                for node, losses in self._targets.items()
-            }
-        )
-        weight = self.problem.protocol.tv_weight
-        variation = total_variation(picture, weight, gradient) if weight else 0.0
-        return summed(self._targets, variation), gradient
+        values, weight = self._plan.values, self.problem.protocol.tv_weight
+        tapped = {
+            node: partial(losses.write, values[node])
+            for node, losses in self._targets.items()
+        }
+        with _quiet():
+            self._plan.forward(picture)
+            gradient = self._plan.backward(tapped)
+            variation = total_variation(picture, weight, gradient) if weight else 0.0
+            return summed(self._targets, variation), gradient
 
     def step(self) -> Callable[[], Losses]:
         """Do one iteration (see `Engine`)."""
         losses, gradient = self._evaluate(self._picture)
-        self._adam(gradient)
-        self._clip()
+        with _quiet():
+            self._adam(gradient)
+            self._clip()
         return lambda: losses
 
     def _adam(self, gradient: Array) -> None:
@@ -152,6 +153,11 @@ class NumpyEngine(Engine):
 
     def synchronize(self) -> None:
         """Return at once: NumPy has done what it was asked for."""
+
+
+def _quiet() -> np.errstate:
+    """Leave a loss that overflows to be told by its value, not by warnings."""
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 def check(device: Device) -> None:
