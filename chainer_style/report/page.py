@@ -228,6 +228,7 @@ def _overview(everyone: Sequence[Machine]) -> list[dict[str, Any]]:
         {
             "cell": cell,
             "paper": ITERATIONS[cell][-1] / MINUTES[-1] if cell in ITERATIONS else None,
+            "lacking": comparison.paper_lacks(cell),
             "today": [(m.measured(cell), m.reason(cell)) for m in everyone],
         }
         for cell in cells

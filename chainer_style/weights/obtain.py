@@ -126,7 +126,8 @@ def alone(home: Path, name: str, watch: Watch) -> Iterator[None]:
         except filelock.Timeout:
             watch.say(f"another process is fetching {name}; waiting for it")
             lock.acquire()
-    except (OSError, NotImplementedError) as error:  # no locks on this file system
+    # filelock raises the second where the file system has no locks.
+    except (OSError, NotImplementedError) as error:
         raise UserError(
             f"cannot lock {lock.lock_file}: {error}; set {folder.VARIABLE} to a folder "
             "on another disk"

@@ -246,6 +246,21 @@ def test_other_machines_follow(pages: dict[str, Node]) -> None:
         assert "open" not in details.attributes
 
 
+def test_the_overview_says_what_the_paper_lacks(pages: dict[str, Node]) -> None:
+    overview = next(by_id(pages["long"], "machines").all("table"))
+    assert (
+        next(overview.all("caption")).text == "Iterations per minute on every machine."
+    )
+    paper = {
+        next(row.all("th")).text: next(row.all("td")).text
+        for row in overview.all("tr")
+        if list(row.all("td"))
+    }
+    assert paper["VGG-16, 512 px, GPU"] == "“core dumping”"
+    assert paper["VGG-16, 512 px, cuDNN"] == "left out"
+    assert paper["NIN, 128 px, GPU"] == "980"
+
+
 def test_names_are_escaped(pages: dict[str, Node], built: dict[str, Path]) -> None:
     assert "Card <9>" in pages["long"].text
     assert "Card <9>" not in (built["long"] / "index.html").read_text(encoding="utf-8")

@@ -94,7 +94,6 @@ class Winograd:
         self._channels = inputs, outputs
         self._pad = pad
         self._scratch = scratch
-        self._dtype = dtype
         self._out = tuple(extent + 2 * pad - 2 for extent in shape)
         self._tiles = tuple(-(-extent // TILE) for extent in self._out)
         self._rows = max(1, min(BLOCK // self._tiles[1], self._tiles[0]))
