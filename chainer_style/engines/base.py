@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -28,10 +29,18 @@ class Device:
         Number of the CUDA device; negative: the CPU.
     cudnn
         Whether cuDNN may be used there.
+    threads
+        Of the CPU; None: as many as this process may use cores.
     """
 
     gpu: int = -1
     cudnn: bool = True
+    threads: int | None = None
+
+    @property
+    def cores(self) -> int:
+        """How many threads are to compute."""
+        return self.threads or len(os.sched_getaffinity(0))
 
     @property
     def is_gpu(self) -> bool:

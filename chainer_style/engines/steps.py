@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from chainer_style.protocols import Protocol
 
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+"""Adam's constants: Chainer's defaults, which the program of 2016 kept."""
+
 
 def learning_rate(protocol: Protocol, iteration: int) -> float:
     """Return Adam's alpha at an iteration, from 0, in grey levels."""

@@ -20,12 +20,14 @@ from chainer_style.engines.static.objective import (
     total_variation,
 )
 from chainer_style.engines.static.plan import Plan
-from chainer_style.engines.steps import clip_by_pixel, learning_rate
+from chainer_style.engines.steps import (
+    BETA1,
+    BETA2,
+    EPSILON,
+    clip_by_pixel,
+    learning_rate,
+)
 from chainer_style.errors import UserError
-
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-"""Adam's constants: Chainer's defaults, which the program of 2016 kept."""
-
 
 class NumpyEngine(Engine):
     """Style transfer as a static plan, on the CPU, by NumPy alone.

@@ -22,6 +22,27 @@ def gram_matrix(features: Array, out: Array | None = None) -> Array:
     return gram
 
 
+def tap_weights(
+    protocol: Protocol, tap: Tap, content: float, style: float, count: int
+) -> tuple[float, float]:
+    """Return the weights of the content and of the style term at a tap.
+
+    Parameters
+    ----------
+    protocol
+        Every setting.
+    tap
+        Which one.
+    content, style
+        Mean squares of the content features and of the style's Gram matrix there.
+    count
+        Number of taps: the style terms are divided by it.
+    """
+    if not protocol.relative_losses:
+        content = style = 1.0
+    return protocol.content_weight * tap.content / content, tap.style / style / count
+
+
 @dataclass
 class TapLosses:
     """Content and style at one tap.
@@ -53,11 +74,10 @@ class TapLosses:
     def __post_init__(self) -> None:
         self._gram = np.empty_like(self.style)
         self._difference = np.empty_like(self.content)
-        relative = self.protocol.relative_losses
-        content = _energy(self.content) if relative else 1.0
-        style = _energy(self.style) if relative else 1.0
-        self._content = self.protocol.content_weight * self.tap.content / content
-        self._style = self.tap.style / style / self.count
+        content, style = _energy(self.content), _energy(self.style)
+        self._content, self._style = tap_weights(
+            self.protocol, self.tap, content, style, self.count
+        )
 
     def write(self, features: Array, gradient: Array) -> None:
         """Note the losses of some features, and write their gradient.

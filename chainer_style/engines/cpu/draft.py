@@ -1,0 +1,182 @@
+"""Steps before they have addresses: they name the buffers that they use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chainer_style.engines.cpu.arena import Arena, Buffer, arrange
+from chainer_style.engines.cpu.filters import filled
+from chainer_style.engines.cpu.results import DUMP
+from chainer_style.engines.cpu.steps import STEP, Program, step
+from chainer_style.engines.cpu.winograd import TABLES
+from chainer_style.networks.nodes import Shape
+
+FLOAT = 4
+"""Bytes of a number."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """A feature map, or its gradient, in memory: positions, then channels.
+
+    Attributes
+    ----------
+    height, width
+        Its extent.
+    channels
+        As they lie in memory.
+    count
+        Of these, the ones that count.
+    raw
+        Whether it has no channels that fill up: the picture.
+    """
+
+    height: int
+    width: int
+    channels: int
+    count: int
+    raw: bool = False
+
+    @classmethod
+    def of(cls, shape: Shape, raw: bool = False) -> Map:
+        """Return the map of a shape; the picture alone is left raw."""
+        channels = shape.channels if raw else filled(shape.channels)
+        return cls(shape.height, shape.width, channels, shape.channels, raw)
+
+    @property
+    def positions(self) -> int:
+        """Height times width."""
+        return self.height * self.width
+
+    @property
+    def size(self) -> int:
+        """Bytes of its numbers."""
+        return FLOAT * self.positions * self.channels
+
+    @property
+    def signs(self) -> int:
+        """Bytes of a bit per number."""
+        return -(-self.positions * self.channels // 8)
+
+    @property
+    def true_size(self) -> int:
+        """How many numbers count."""
+        return self.positions * self.count
+
+    def read(self) -> dict[str, int]:
+        """Return the extents of a step that reads it."""
+        return {"height": self.height, "width": self.width, "channels": self.channels}
+
+    def written(self) -> dict[str, int]:
+        """Return the extents of a step that writes it."""
+        return {f"y_{name}": value for name, value in self.read().items()}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One step: its name, what it is, and which buffers its addresses are."""
+
+    name: str
+    step: Program
+    uses: Mapping[str, str]
+    space: int
+
+
+@dataclass
+class Draft:
+    """Steps in order, and the buffers that they name.
+
+    Attributes
+    ----------
+    fixed
+        Addresses that are known: of weights, targets and the picture.
+    """
+
+    fixed: dict[str, int] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+
+    def buffer(self, name: str, size: int, kept: bool = False) -> str:
+        """Ask for a buffer.
+
+        Parameters
+        ----------
+        name
+            What it holds.
+        size
+            Bytes.
+        kept
+            Whether it must be there after the last step.
+        """
+        self.sizes[name] = max(size, self.sizes.get(name, 0))
+        if kept:
+            self.kept.add(name)
+        return name
+
+    def add(
+        self,
+        name: str,
+        kind: str,
+        units: int,
+        uses: Mapping[str, str],
+        space: int = 0,
+        **values: float,
+    ) -> None:
+        """Append a step.
+
+        Parameters
+        ----------
+        name
+            To be shown in a profile.
+        kind, units, **values
+            See `steps.step`.
+        uses
+            By field, the buffer whose address it takes.
+        space
+            Bytes that a thread needs, beside its tables.
+        """
+        made = step(kind, units, **values)
+        needed = TABLES + DUMP + space
+        uses = {"zeros": "zeros", "ones": "ones", **uses}
+        self.lines.append(Line(name, made, uses, needed))
+
+    @property
+    def space(self) -> int:
+        """Bytes of space that each thread needs."""
+        return max(line.space for line in self.lines)
+
+    def buffers(self) -> list[Buffer]:
+        """Return the buffers with the moments of their use."""
+        moments: dict[str, list[int]] = {name: [] for name in self.sizes}
+        for i, line in enumerate(self.lines):
+            for name in line.uses.values():
+                if name not in self.fixed:
+                    moments[name].append(i)
+        end = len(self.lines)
+        return [
+            Buffer(
+                name,
+                self.sizes[name],
+                min(when),
+                end if name in self.kept else max(when),
+            )
+            for name, when in moments.items()
+            if when
+        ]
+
+    def arrange(self) -> Arena:
+        """Return where the buffers lie."""
+        return arrange(self.buffers())
+
+    def program(self, arena: Arena, start: int) -> Program:
+        """Return the steps with addresses, for an arena that begins at one."""
+        found = np.concatenate([line.step for line in self.lines], dtype=STEP)
+        for made, line in zip(found, self.lines, strict=True):
+            for name, used in line.uses.items():
+                here = self.fixed.get(used)
+                made[name] = start + arena.places[used] if here is None else here
+        return found

@@ -1,0 +1,77 @@
+"""Engine ``cpu``: a program of compiled kernels, run by all cores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
+from chainer_style.engines.cpu.iteration import Iteration
+from chainer_style.engines.cpu.parameters import Parameters
+from chainer_style.engines.cpu.targets import targets
+from chainer_style.engines.cpu.team import team
+from chainer_style.engines.steps import BETA1, BETA2, learning_rate
+
+Array = npt.NDArray[Any]
+
+
+class CpuEngine(Engine):
+    """Style transfer as a program of compiled kernels, on the CPU.
+
+    Its losses and gradient are those of the reference, but what no picture depends on
+    (the gradients of the filters, content terms of weight zero) is not computed.
+
+    Parameters
+    ----------
+    problem
+        What to compute.
+    device
+        The CPU, and how many threads.
+    precision
+        ``float32``.
+
+    Raises
+    ------
+    UserError
+        If the network has a node that it does not know.
+    """
+
+    name = "cpu"
+
+    def __init__(
+        self, problem: Problem, device: Device, precision: Precision = "float32"
+    ) -> None:
+        self.problem = problem
+        threads = team(device.cores)
+        parameters = Parameters(
+            problem.network, problem.weights.arrays, *problem.content.shape[2:]
+        )
+        found = targets(problem, parameters, threads)
+        self._iteration = Iteration(problem, parameters, found, threads)
+        self._parameters = parameters
+        self._done = 0
+
+    def evaluate(self, image: npt.NDArray[Any]) -> tuple[Losses, npt.NDArray[Any]]:
+        """Return the losses at a picture, and the gradient (see `Engine`)."""
+        return self._iteration.evaluate(image)
+
+    def step(self) -> Callable[[], Losses]:
+        """Do one iteration (see `Engine`)."""
+        rate = learning_rate(self.problem.protocol, self._done)
+        self._done += 1
+        rate *= math.sqrt(1 - BETA2**self._done) / (1 - BETA1**self._done)
+        losses = self._iteration.step(rate)
+        return lambda: losses
+
+    @property
+    def image(self) -> Array:
+        """A copy of the picture as it stands (see `Engine`)."""
+        picture = self._iteration.picture.transpose(2, 0, 1)[None]
+        return np.array(picture, order="C")
+
+    def synchronize(self) -> None:
+        """Return at once: all threads are done when a step returns."""

@@ -1,0 +1,129 @@
+"""Gram matrices, what they are off by, and what follows for the features.
+
+A Gram matrix is symmetric: only the panels on and above its diagonal are computed.
+Sums over positions are cut into slots whose number does not depend on that of the
+threads, so that results do not either.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from chainer_style.engines.cpu.access import doubles, floats
+from chainer_style.engines.cpu.products import PANEL, ROWS, WIDE, block_more, product
+from chainer_style.engines.cpu.results import DUMP, deliver
+from chainer_style.engines.cpu.vectors import REORDERED
+from chainer_style.engines.cpu.winograd import TABLES
+
+DEPTH = 256
+"""Positions whose features are packed at once."""
+
+
+@njit(nogil=True)
+def gram(step, unit, space):
+    r"""Sum :math:`F^T F` over a slot of positions, for every so many-th panel."""
+    slot, share = unit // step.shares, unit % step.shares
+    channels, panels = step.channels, step.channels // PANEL
+    sums = step.y + slot * channels * channels * 4
+    total = floats(sums, channels * channels)
+    for panel in range(share, panels, step.shares):
+        for row in range(panel * PANEL, (panel + 1) * PANEL):
+            for column in range(panel * PANEL, channels):
+                total[row * channels + column] = 0
+    features = floats(step.x, step.height * step.width * channels)
+    packed = floats(space + TABLES + DUMP, DEPTH * channels)
+    begin = slot * step.positions
+    end = min(begin + step.positions, step.height * step.width)
+    for first in range(begin, end, DEPTH):
+        depth = min(DEPTH, end - first)
+        for panel in range(share, panels):
+            for i in range(depth):
+                source = (first + i) * channels + panel * PANEL
+                target = (panel * DEPTH + i) * PANEL
+                for c in range(PANEL):
+                    packed[target + c] = features[source + c]
+        for panel in range(share, panels, step.shares):
+            _row(space + TABLES + DUMP, panel, panels, depth, sums, channels)
+
+
+@njit(nogil=True)
+def _row(packed, panel, panels, depth, sums, channels):
+    """Add the products of a panel with itself and all behind it."""
+    blocks = (PANEL + ROWS - 1) // ROWS
+    for other in range(panel, panels):
+        for i in range(blocks):
+            first, last = PANEL * i // blocks, PANEL * (i + 1) // blocks
+            place = sums + ((panel * PANEL + first) * channels + other * PANEL) * 4
+            block_more(
+                last - first, packed + panel * DEPTH * WIDE + 4 * first, WIDE,
+                packed + other * DEPTH * WIDE, depth, place, 4 * channels,
+            )
+
+
+@njit(nogil=True)
+def compare(step, unit, space):
+    """Add the slots up and write what is off by the target, packed for a product.
+
+    Its unit is a row of panels; it leaves the sum of squares. Without a target, the
+    Gram matrix itself is written, as it is.
+    """
+    channels, panels = step.channels, step.channels // PANEL
+    size = channels * channels
+    sums = floats(step.x, step.positions * size)
+    target = floats(step.target, size)
+    y = floats(step.y, size)
+    energy = 0.0
+    for other in range(unit, panels):
+        for i in range(PANEL):
+            row = unit * PANEL + i
+            for j in range(PANEL):
+                column = other * PANEL + j
+                value = 0.0
+                for slot in range(step.positions):
+                    value += sums[slot * size + row * channels + column]
+                value *= step.scale
+                if not step.target:
+                    y[row * channels + column] = value
+                    y[column * channels + row] = value
+                    continue
+                value -= target[row * channels + column]
+                energy += value * value * (1 if other == unit else 2)
+                value *= step.second_scale
+                y[(other * channels + row) * PANEL + j] = value
+                y[(unit * channels + column) * PANEL + i] = value
+    doubles(step.partial, unit + 1)[unit] = energy
+
+
+@njit(nogil=True, fastmath=REORDERED)
+def style(step, unit, space):
+    """Write the gradient of the losses at a tap, for a block of positions.
+
+    Features times what their Gram matrix is off by; with a target, the content loss
+    too, of which it leaves the sum of squares.
+    """
+    channels = step.channels
+    first = unit * step.positions
+    count = min(step.positions, step.height * step.width - first)
+    wide = 4 * channels
+    products = space + TABLES + DUMP
+    features = step.x + first * wide
+    product(
+        features, wide, step.weights, channels, channels // PANEL, products, wide, count
+    )
+    if step.target:
+        values = floats(products, count * channels)
+        ours, theirs = (
+            floats(features, count * channels),
+            floats(step.target + first * wide, count * channels),
+        )
+        energy, scale = 0.0, np.float32(step.scale)
+        for position in range(count):
+            part = np.float32(0)
+            for i in range(position * channels, (position + 1) * channels):
+                difference = ours[i] - theirs[i]
+                part += difference * difference
+                values[i] += scale * difference
+            energy += part
+        doubles(step.partial, unit + 1)[unit] = energy
+    deliver(step, products, wide, first, count, 0, space + TABLES)

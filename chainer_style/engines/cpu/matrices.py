@@ -1,0 +1,76 @@
+"""The matrices of Winograd's minimal filtering, from points by Toom and Cook."""
+
+from __future__ import annotations
+
+import functools
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[np.float64]
+
+POINTS = {
+    2: (0, 1, -1),
+    4: (0, 1, -1, 2, -2),
+    6: (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)),
+}
+"""By the outputs that a tile gives along an axis, where polynomials are evaluated;
+infinity is one more. Pairs of opposite sign share half of their additions."""
+
+
+class Matrices(NamedTuple):
+    r"""Transforms along one axis: :math:`y = A^T [(G g) \odot (B^T d)]`.
+
+    In the words of Lavin and Gray 2015, arXiv 1509.09308, section 4.1.
+
+    Attributes
+    ----------
+    into
+        :math:`B^T`, of the input: shape (made + 2, made + 2).
+    filters
+        :math:`G`: shape (made + 2, 3).
+    back
+        :math:`A^T`, of the products: shape (made, made + 2).
+    """
+
+    into: Matrix
+    filters: Matrix
+    back: Matrix
+
+
+@functools.cache
+def matrices(made: int) -> Matrices:
+    """Return the matrices of F(made, 3).
+
+    Parameters
+    ----------
+    made
+        Outputs of a tile: a key of `POINTS`.
+    """
+    points = [Fraction(point) for point in POINTS[made]]
+    into, filters, back = [], [], []
+    for i, point in enumerate(points):
+        others = points[:i] + points[i + 1 :]
+        scale = Fraction(1)
+        for other in others:
+            scale *= point - other
+        into.append([*_product(others), Fraction(0)])
+        filters.append([point**power / scale for power in range(3)])
+        back.append([point**power for power in range(made)])
+    into.append(_product(points))
+    filters.append([Fraction(power == 2) for power in range(3)])
+    back.append([Fraction(power == made - 1) for power in range(made)])
+    return Matrices(
+        np.array(into, float), np.array(filters, float), np.array(back, float).T
+    )
+
+
+def _product(roots: list[Fraction]) -> list[Fraction]:
+    """Return the coefficients of the monic polynomial with some roots, from 1 up."""
+    found = [Fraction(1)]
+    for root in roots:
+        shifted = [Fraction(0), *found]
+        found = [s - root * f for s, f in zip(shifted, [*found, Fraction(0)], strict=True)]
+    return found

@@ -1,0 +1,90 @@
+"""What happens to the picture itself: total variation, Adam, clip."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from chainer_style.engines.cpu.access import doubles, floats
+from chainer_style.engines.cpu.vectors import REORDERED
+
+
+@njit(nogil=True)
+def variation(step, unit, space):
+    """Add the gradient of the total variation to some rows of the picture's."""
+    row_size = step.width * step.channels
+    size = step.height * row_size
+    image, gradient = floats(step.x, size), floats(step.y, size)
+    down, across = np.float32(step.scale), np.float32(step.second_scale)
+    energy = 0.0
+    for row in range(
+        unit * step.positions, min((unit + 1) * step.positions, step.height)
+    ):
+        for i in range(row * row_size, (row + 1) * row_size):
+            pull = np.float32(0)
+            if row > 0:
+                pull += down * (image[i] - image[i - row_size])
+            if row + 1 < step.height:
+                difference = image[i + row_size] - image[i]
+                energy += 0.5 * down * difference * difference
+                pull -= down * difference
+            if i - row * row_size >= step.channels:
+                pull += across * (image[i] - image[i - step.channels])
+            if i + step.channels < (row + 1) * row_size:
+                difference = image[i + step.channels] - image[i]
+                energy += 0.5 * across * difference * difference
+                pull -= across * difference
+            gradient[i] += pull
+    doubles(step.partial, unit + 1)[unit] = energy
+
+
+@njit(nogil=True, fastmath=REORDERED)
+def adam(step, unit, space):
+    """Move some pixels by Adam, and clip them; see Kingma and Ba 2014.
+
+    Two numbers at an address say how far Adam goes, and how small a root may be.
+    """
+    first = unit * step.positions * step.channels
+    size = step.height * step.width * step.channels
+    count = min(step.positions * step.channels, size - first)
+    image = floats(step.x + 4 * first, count)
+    gradient = floats(step.y + 4 * first, count)
+    mean = floats(step.source + 4 * first, count)
+    square = floats(step.result + 4 * first, count)
+    rate = np.float32(doubles(step.weights, 1)[0])
+    small = np.float32(step.third_scale)
+    new, newer = np.float32(1 - step.scale), np.float32(1 - step.second_scale)
+    for i in range(count):
+        slope = gradient[i]
+        mean[i] += new * (slope - mean[i])
+        square[i] += newer * (slope * slope - square[i])
+        image[i] -= rate * mean[i] / (np.sqrt(square[i]) + small)
+    bounds = floats(step.bias, 2 * step.channels)
+    if not step.mode:
+        for i in range(0, count, step.channels):
+            for c in range(step.channels):
+                low, high = bounds[c], bounds[step.channels + c]
+                value = image[i + c]
+                value = low if value < low else value
+                image[i + c] = high if value > high else value
+
+
+@njit(nogil=True)
+def clip(step, unit, space):
+    """Clip as the program of 2016 did, see `steps.clip_by_pixel`.
+
+    Where the first value is clipped, all are cut to integers.
+    """
+    size = step.height * step.width * step.channels
+    image = floats(step.x, size)
+    bounds = floats(step.bias, 2 * step.channels)
+    low, high = bounds[0], bounds[step.channels]
+    low, high = np.float32(math.trunc(low)), np.float32(math.trunc(high))
+    whole = image[0] < low or image[0] > high
+    for i in range(size):
+        value = image[i]
+        value = low if value < low else value
+        value = high if value > high else value
+        image[i] = np.float32(math.trunc(value)) if whole else value

@@ -1,0 +1,73 @@
+"""A draft with its memory: ready to run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chainer_style.engines.cpu.arena import LINE
+from chainer_style.engines.cpu.draft import Draft
+from chainer_style.engines.cpu.team import Team
+
+Array = npt.NDArray[Any]
+
+
+class Plan:
+    """A program with its memory, and the threads that run it.
+
+    Parameters
+    ----------
+    draft
+        The steps.
+    team
+        The threads.
+    """
+
+    def __init__(self, draft: Draft, team: Team) -> None:
+        self.draft = draft
+        self._team = team
+        self.arena = draft.arrange()
+        self._memory = _aligned(self.arena.size)
+        space = -(-draft.space // 4096) * 4096 + LINE
+        self._space = _aligned(space * team.threads)
+        start = self._space.ctypes.data
+        self._spaces = start + space * np.arange(team.threads, dtype=np.int64)
+        self.program = draft.program(self.arena, self._memory.ctypes.data)
+        self.ticks: Array | None = None
+
+    def run(self, steps: int | None = None) -> None:
+        """Run the program once, or so many steps of it."""
+        self.ticks = self._team.run(self.program[:steps], self._spaces)
+
+    def array(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Return a buffer as an array of float32."""
+        return self._bytes(name, 4 * math.prod(shape)).view(np.float32).reshape(shape)
+
+    def doubles(self, name: str) -> Array:
+        """Return a buffer as an array of float64."""
+        return self._bytes(name, self.draft.sizes[name]).view(np.float64)
+
+    def _bytes(self, name: str, size: int) -> Array:
+        start = self.arena.places[name]
+        return self._memory[start : start + size]
+
+    def times(self) -> Mapping[str, float]:
+        """Return the share of each step in the last run, by name."""
+        assert self.ticks is not None
+        lasted = np.diff(self.ticks)
+        total = lasted.sum()
+        found: dict[str, float] = {}
+        for line, ticks in zip(self.draft.lines, lasted, strict=True):
+            found[line.name] = found.get(line.name, 0) + ticks / total
+        return found
+
+
+def _aligned(size: int) -> Array:
+    """Return so many bytes that begin with a line of the cache."""
+    memory = np.empty(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + size]

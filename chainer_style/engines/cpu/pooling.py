@@ -1,0 +1,135 @@
+"""Pooling: average, maximum and L2, and their gradients.
+
+A window counts what it covers of the map and its padding; one that reaches further
+has fewer positions to count.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from chainer_style.engines.cpu.access import floats, octets
+from chainer_style.engines.cpu.results import DUMP, deliver
+from chainer_style.engines.cpu.vectors import REORDERED
+from chainer_style.engines.cpu.winograd import TABLES
+
+MODES = ("average", "max", "l2")
+AVERAGE, MAXIMUM, L2 = range(3)
+
+
+@njit(nogil=True)
+def _covered(step, start, length):
+    return min(start + step.kernel, length + step.pad) - start
+
+
+@njit(nogil=True, fastmath=REORDERED)
+def pool(step, unit, space):
+    """Pool some rows of results."""
+    channels = step.channels
+    x = floats(step.x, step.height * step.width * channels)
+    y = floats(step.y, step.y_height * step.y_width * channels)
+    for row in range(
+        unit * step.positions, min((unit + 1) * step.positions, step.y_height)
+    ):
+        top = row * step.stride - step.pad
+        for column in range(step.y_width):
+            left = column * step.stride - step.pad
+            out = (row * step.y_width + column) * channels
+            if step.mode == MAXIMUM:
+                _greatest(step, top, left, x, y[out : out + channels], out)
+            else:
+                _mean(step, top, left, x, y[out : out + channels])
+
+
+@njit(nogil=True, fastmath=REORDERED)
+def _mean(step, top, left, x, y):
+    """Write the mean, or the root of the mean of squares, of a window."""
+    channels = step.channels
+    least = np.float32(0 if step.rectified else -np.inf)
+    y[:] = 0
+    for i in range(max(top, 0), min(top + step.kernel, step.height)):
+        for j in range(max(left, 0), min(left + step.kernel, step.width)):
+            start = (i * step.width + j) * channels
+            for c in range(channels):
+                value = x[start + c]
+                value = least if value < least else value
+                y[c] += value * value if step.mode == L2 else value
+    count = _covered(step, top, step.height) * _covered(step, left, step.width)
+    share = np.float32(1 / count)
+    if step.mode == L2:
+        for c in range(channels):
+            y[c] = np.sqrt(share * y[c])
+    else:
+        for c in range(channels):
+            y[c] *= share
+
+
+@njit(nogil=True)
+def _greatest(step, top, left, x, y, out):
+    """Write the maximum of a window, and which of its positions has it."""
+    channels = step.channels
+    choice = octets(step.choice + out, channels)
+    least = np.float32(0 if step.rectified else -np.inf)
+    y[:] = -np.inf
+    choice[:] = 0
+    for i in range(max(top, 0), min(top + step.kernel, step.height)):
+        for j in range(max(left, 0), min(left + step.kernel, step.width)):
+            start = (i * step.width + j) * channels
+            here = np.uint8((i - top) * step.kernel + j - left)
+            for c in range(channels):
+                value = x[start + c]
+                value = least if value < least else value
+                larger = not value <= y[c]
+                y[c] = value if larger else y[c]
+                choice[c] = here if larger else choice[c]
+
+
+@njit(nogil=True)
+def unpool(step, unit, space):
+    """Gather the gradient of some rows of what was pooled."""
+    channels, width = step.channels, step.y_width
+    gradient = space + TABLES + DUMP
+    sums = floats(gradient, channels)
+    for row in range(
+        unit * step.positions, min((unit + 1) * step.positions, step.y_height)
+    ):
+        highest = max(0, (row + step.pad - step.kernel + step.stride) // step.stride)
+        lowest = min(step.height - 1, (row + step.pad) // step.stride)
+        for column in range(width):
+            first = max(0, (column + step.pad - step.kernel + step.stride) // step.stride)
+            last = min(step.width - 1, (column + step.pad) // step.stride)
+            sums[:] = 0
+            for i in range(highest, lowest + 1):
+                for j in range(first, last + 1):
+                    _share(step, row, column, i, j, sums)
+            deliver(
+                step, gradient, 4 * channels, row * width + column, 1, 0, space + TABLES
+            )
+
+
+@njit(nogil=True, fastmath=REORDERED)
+def _share(step, row, column, i, j, sums):
+    """Add what a window gives to one of its positions."""
+    channels = step.channels
+    at = (i * step.width + j) * channels
+    gradient = floats(step.x + 4 * at, channels)
+    top, left = i * step.stride - step.pad, j * step.stride - step.pad
+    if step.mode == MAXIMUM:
+        choice = octets(step.choice + at, channels)
+        here = np.uint8((row - top) * step.kernel + column - left)
+        for c in range(channels):
+            sums[c] += gradient[c] if choice[c] == here else np.float32(0)
+        return
+    count = _covered(step, top, step.y_height) * _covered(step, left, step.y_width)
+    share = np.float32(1 / count)
+    if step.mode == AVERAGE:
+        for c in range(channels):
+            sums[c] += share * gradient[c]
+        return
+    place = (row * step.y_width + column) * channels
+    features = floats(step.source + 4 * place, channels)
+    pooled = floats(step.result + 4 * at, channels)
+    for c in range(channels):
+        if pooled[c] > 0:
+            sums[c] += share * gradient[c] * features[c] / pooled[c]

@@ -1,0 +1,113 @@
+"""Matrix products whose sums stay in registers.
+
+The right factor is packed in panels: as many columns as two vectors hold, for all
+rows one after the other. See Goto and van de Geijn 2008, doi 10.1145/1356052.1356053.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from chainer_style.engines.cpu import target
+from chainer_style.engines.cpu.vectors import Emitter, Loop, kernel
+
+ROWS = target.get().rows
+PANEL = target.get().panel
+WIDE = 4 * PANEL
+"""Bytes of a row of a panel."""
+
+
+def _sums(
+    emit: Emitter,
+    a: Any,
+    step: Any,
+    distances: list[Any],
+    b: Any,
+    depth: Any,
+    start: list[Any],
+) -> list[Any]:
+    """Emit the sums of a block: row after row, two vectors each."""
+    count = emit.lanes * 4
+    with Loop(emit.builder, depth, start) as turn:
+        panel = emit.plus(b, emit.times(turn.index, WIDE))
+        right = [emit.load(panel), emit.load(emit.plus(panel, count))]
+        here = emit.plus(a, emit.builder.mul(turn.index, step))
+        for row, distance in enumerate(distances):
+            left = emit.spread(emit.plus(here, distance))
+            for i, vector in enumerate(right):
+                total = turn.values[2 * row + i]
+                turn.following.append(emit.multiply_add(left, vector, total))
+    return turn.following
+
+
+def _block(transposed: bool) -> Any:
+    @kernel(7)
+    def block(
+        emit: Emitter,
+        rows: Any,
+        a: Any,
+        stride: Any,
+        b: Any,
+        depth: Any,
+        c: Any,
+        c_stride: Any,
+    ) -> None:
+        """Write the product of up to `ROWS` rows and a panel.
+
+        The stride of `a` is that of its rows; transposed, that of its columns, and
+        the product is added to what is there.
+        """
+        builder = emit.builder
+        done = builder.append_basic_block("computed")
+        choice = builder.switch(rows, done)
+        for count in range(1, ROWS + 1):
+            case = builder.append_basic_block(f"rows{count}")
+            choice.add_case(emit.word(count), case)
+            builder.position_at_end(case)
+            places = [
+                emit.plus(emit.plus(c, emit.times(c_stride, row)), 4 * emit.lanes * i)
+                for row in range(count)
+                for i in range(2)
+            ]
+            if transposed:
+                distances: list[Any] = [4 * row for row in range(count)]
+                start, step = [emit.load(place) for place in places], stride
+            else:
+                distances = [emit.times(stride, row) for row in range(count)]
+                start, step = [emit.constant(0)] * len(places), emit.word(4)
+            sums = _sums(emit, a, step, distances, b, depth, start)
+            for value, place in zip(sums, places, strict=True):
+                emit.store(value, place)
+            builder.branch(done)
+        builder.position_at_end(done)
+
+    return block
+
+
+block, block_more = _block(False), _block(True)
+
+
+@njit(nogil=True)
+def product(a, stride, b, depth, panels, c, c_stride, rows):
+    """Write a product of float32 matrices.
+
+    Parameters
+    ----------
+    a, stride
+        Address of the left factor, and bytes from row to row.
+    b, depth, panels
+        Address of the right factor in panels, its rows, and its panels.
+    c, c_stride
+        Address of the product, and bytes from row to row.
+    rows
+        Of the left factor.
+    """
+    blocks = (rows + ROWS - 1) // ROWS
+    for panel in range(panels):
+        right = b + panel * depth * WIDE
+        for i in range(blocks):
+            first, last = rows * i // blocks, rows * (i + 1) // blocks
+            left, place = a + first * stride, c + first * c_stride + panel * WIDE
+            block(last - first, left, stride, right, depth, place, c_stride)

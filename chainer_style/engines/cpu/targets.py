@@ -1,0 +1,92 @@
+"""What the taps are compared with, computed by the same kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from chainer_style.engines.base import Problem
+from chainer_style.engines.cpu.compiler import Compiler
+from chainer_style.engines.cpu.losses import Target, add_gram
+from chainer_style.engines.cpu.parameters import Array, Parameters
+from chainer_style.engines.cpu.plan import Plan
+from chainer_style.engines.cpu.products import PANEL
+from chainer_style.engines.cpu.team import Team
+from chainer_style.engines.static.objective import layout, tap_weights
+
+
+def targets(problem: Problem, parameters: Parameters, team: Team) -> dict[str, Target]:
+    """Return the style's Gram matrices and the content's features, by tapped node."""
+    taps, protocol = problem.network.taps, problem.protocol
+    grams = _grams(problem, parameters, team)
+    wanted = [tap.node for tap in taps if tap.content or protocol.relative_losses]
+    features = _features(problem, parameters, team, wanted)
+    shapes = problem.network.shapes(*problem.content.shape[2:])
+    found = {}
+    for tap in taps:
+        shape = shapes[tap.node]
+        values, gram = features.get(tap.node), grams[tap.node]
+        content = 1.0 if values is None else _square(values) / shape.size
+        style = _square(gram) / shape.channels**2
+        weights = tap_weights(protocol, tap, content, style, len(taps))
+        found[tap.node] = Target(tap, gram, values if tap.content else None, *weights)
+    return found
+
+
+def _square(values: Array) -> float:
+    flat = values.reshape(-1)
+    return float(np.dot(flat, flat))
+
+
+def _grams(problem: Problem, parameters: Parameters, team: Team) -> dict[str, Array]:
+    compiler = _compiler(problem, problem.style, parameters, team)
+    draft = compiler.draft
+
+    def tapped(node: str) -> None:
+        channels = compiler.maps[node].channels
+        matrix = draft.buffer(f"Gram {node}", 4 * channels**2, kept=True)
+        partial = draft.buffer("partial", 8 * (channels // PANEL))
+        add_gram(compiler, node, {"y": matrix, "partial": partial})
+
+    compiler.forward(tapped)
+    plan = _run(problem.style, compiler, team)
+    sides = {node: compiler.maps[node].channels for node in compiler.taps}
+    return {
+        node: plan.array(f"Gram {node}", (side, side)).copy()
+        for node, side in sides.items()
+    }
+
+
+def _features(
+    problem: Problem, parameters: Parameters, team: Team, wanted: Iterable[str]
+) -> dict[str, Array]:
+    compiler = _compiler(problem, problem.content, parameters, team)
+    compiler.draft.kept.update(compiler.features(node) for node in wanted)
+    compiler.forward()
+    plan = _run(problem.content, compiler, team)
+    found = {}
+    for node in wanted:
+        shape = compiler.maps[node]
+        extent = (shape.height, shape.width, shape.channels)
+        found[node] = plan.array(compiler.features(node), extent).copy()
+    return found
+
+
+def _compiler(
+    problem: Problem, picture: Array, parameters: Parameters, team: Team
+) -> Compiler:
+    _, channels, height, width = picture.shape
+    compiler = Compiler(problem.network, height, width, parameters, team.threads)
+    compiler.draft.buffer("picture", 4 * height * width * channels)
+    return compiler
+
+
+def _run(picture: Array, compiler: Compiler, team: Team) -> Plan:
+    compiler.draft.fixed |= compiler.parameters.addresses
+    plan = Plan(compiler.draft, team)
+    _, channels, height, width = picture.shape
+    pixels = layout(picture, np.dtype(np.float32))
+    plan.array("picture", (height, width, channels))[:] = pixels
+    plan.run()
+    return plan

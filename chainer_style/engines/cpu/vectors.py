@@ -1,0 +1,190 @@
+"""Vector code, emitted straight to LLVM: what numba's loops cannot be relied on for.
+
+An emitter writes into the function that numba is compiling; addresses are integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from chainer_style.engines.cpu import target
+
+FLOAT = ir.FloatType()
+WORD = ir.IntType(64)
+FAST = ("reassoc", "contract", "nsz")
+"""Sums may be reordered and fused; what is no number stays so."""
+
+REORDERED = set(FAST)
+"""The same for numba's own loops."""
+
+
+class Emitter:
+    """Emits arithmetic on vectors of float32.
+
+    Parameters
+    ----------
+    builder
+        Where to write.
+    """
+
+    def __init__(self, builder: ir.IRBuilder) -> None:
+        self.builder = builder
+        self.lanes = target.get().lanes
+        self.vector = ir.VectorType(FLOAT, self.lanes)
+
+    def word(self, value: int) -> ir.Constant:
+        """Return an integer."""
+        return ir.Constant(WORD, value)
+
+    def plus(self, address: Any, offset: Any) -> Any:
+        """Return an address further on, by bytes."""
+        if isinstance(offset, int):
+            if not offset:
+                return address
+            offset = self.word(offset)
+        return self.builder.add(address, offset)
+
+    def times(self, value: Any, factor: int) -> Any:
+        """Return an integer, multiplied."""
+        return self.builder.mul(value, self.word(factor))
+
+    def constant(self, value: float) -> ir.Constant:
+        """Return a vector of one number."""
+        return ir.Constant(self.vector, [float(value)] * self.lanes)
+
+    def load(self, address: Any, kind: ir.Type | None = None) -> Any:
+        """Return the vector, or what else is asked for, at an address."""
+        kind = kind or self.vector
+        found = self.builder.load(self.builder.inttoptr(address, kind.as_pointer()))
+        found.align = 1 if kind != self.vector else 4
+        return found
+
+    def store(self, value: Any, address: Any) -> None:
+        """Write a value to an address."""
+        pointer = self.builder.inttoptr(address, value.type.as_pointer())
+        self.builder.store(value, pointer).align = 1 if value.type != self.vector else 4
+
+    def spread(self, address: Any, kind: ir.Type = FLOAT) -> Any:
+        """Return a vector of one number, which is at an address."""
+        vector = ir.VectorType(kind, self.lanes)
+        undefined = ir.Constant(vector, ir.Undefined)
+        number = self.load(address, kind)
+        number.align = 4
+        first = self.builder.insert_element(
+            undefined, number, ir.Constant(ir.IntType(32), 0)
+        )
+        nowhere = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), None)
+        return self.builder.shuffle_vector(first, undefined, nowhere)
+
+    def add(self, one: Any, other: Any) -> Any:
+        """Return a sum."""
+        return self.builder.fadd(one, other, flags=FAST)
+
+    def subtract(self, one: Any, other: Any) -> Any:
+        """Return a difference."""
+        return self.builder.fsub(one, other, flags=FAST)
+
+    def scale(self, one: Any, factor: float) -> Any:
+        """Return a multiple."""
+        if factor == 1:
+            return one
+        return self.builder.fmul(one, self.constant(factor), flags=FAST)
+
+    def multiply_add(self, one: Any, other: Any, total: Any) -> Any:
+        """Return ``one * other + total``, in one instruction where there is one."""
+        return self.add(self.builder.fmul(one, other, flags=FAST), total)
+
+    def positive(self, one: Any) -> Any:
+        """Return which numbers are above zero, as a vector of bits."""
+        return self.builder.fcmp_ordered(">", one, self.constant(0))
+
+    def bits(self, which: Any) -> Any:
+        """Return a vector of bits as one integer."""
+        return self.builder.bitcast(which, ir.IntType(self.lanes))
+
+    def which(self, bits: Any) -> Any:
+        """Return an integer as a vector of bits."""
+        return self.builder.bitcast(bits, ir.VectorType(ir.IntType(1), self.lanes))
+
+    def select(self, which: Any, one: Any) -> Any:
+        """Return a vector, zero where a bit is not set."""
+        return self.builder.select(which, one, self.constant(0))
+
+
+Emit = Callable[..., Any]
+
+
+def kernel(count: int) -> Callable[[Emit], Any]:
+    """Make what emits code a function of so many integers that numba can call."""
+    arguments = ", ".join(f"a{i}" for i in range(count))
+
+    def decorate(emit: Emit) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            emit(Emitter(builder), *given)
+            return context.get_dummy_value()
+
+        # numba reads names and number of the parameters off the function.
+        space = {
+            "signature": types.void(*[types.int64] * count),
+            "generate": generate,
+        }
+        exec(
+            f"def typed(typing, {arguments}):\n    return signature, generate",
+            space,
+        )
+        typed: Any = space["typed"]
+        typed.__doc__ = emit.__doc__
+        return intrinsic(typed)
+
+    return decorate
+
+
+def loop(builder: ir.IRBuilder, count: Any, carried: Sequence[Any]) -> Loop:
+    """Begin a loop of at least one turn; see `Loop`."""
+    return Loop(builder, count, carried)
+
+
+class Loop:
+    """A loop of at least one turn, whose values live in registers.
+
+    Used as a context; within it, `index` counts from zero, and `values` are those
+    carried from the turn before, at first the given ones. Set `following`.
+    """
+
+    def __init__(self, builder: ir.IRBuilder, count: Any, carried: Sequence[Any]):
+        self._builder, self._count, self._carried = builder, count, carried
+        self.values: list[Any] = []
+        self.following: list[Any] = []
+
+    def __enter__(self) -> Loop:
+        builder = self._builder
+        before = builder.block
+        self._body = builder.append_basic_block("turn")
+        builder.branch(self._body)
+        builder.position_at_end(self._body)
+        self.index = builder.phi(WORD)
+        self.index.add_incoming(ir.Constant(WORD, 0), before)
+        for value in self._carried:
+            phi = builder.phi(value.type)
+            phi.add_incoming(value, before)
+            self.values.append(phi)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        builder = self._builder
+        one = builder.add(self.index, ir.Constant(WORD, 1))
+        last = builder.block
+        self.index.add_incoming(one, last)
+        for phi, value in zip(self.values, self.following, strict=True):
+            phi.add_incoming(value, last)
+        after = builder.append_basic_block("done")
+        builder.cbranch(
+            builder.icmp_signed("<", one, self._count), self._body, after
+        )
+        builder.position_at_end(after)
+

@@ -1,0 +1,105 @@
+"""Any convolution, and any gradient of one: windows, packed, times filters.
+
+The gradient of the input of a convolution is a convolution as well: a square of
+pixels gathers from the same window of the output's gradient, see `filters.turned`.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from chainer_style.engines.cpu.access import floats, octets
+from chainer_style.engines.cpu.products import WIDE, product
+from chainer_style.engines.cpu.results import DUMP, deliver
+from chainer_style.engines.cpu.winograd import TABLES
+
+
+@njit(nogil=True)
+def _pack(step, group, row, column, out):
+    """Write the window that begins at a position, zeros beyond the map."""
+    each = step.count
+    channels = step.channels
+    x = floats(step.x, step.height * step.width * channels)
+    packed = floats(out, step.kernel * step.kernel * each)
+    first = group * each
+    at = 0
+    for i in range(row, row + step.kernel):
+        if i < 0 or i >= step.height:
+            packed[at : at + step.kernel * each] = 0
+            at += step.kernel * each
+            continue
+        whole = column >= 0 and column + step.kernel <= step.width
+        start = (i * step.width + column) * channels
+        if whole and each == channels:
+            for c in range(step.kernel * each):
+                packed[at + c] = x[start + c]
+            at += step.kernel * each
+            continue
+        for j in range(column, column + step.kernel):
+            if 0 <= j < step.width:
+                for c in range(each):
+                    packed[at + c] = x[start + first + c]
+            else:
+                packed[at : at + each] = 0
+            start += channels
+            at += each
+
+
+@njit(nogil=True)
+def _spread(step, products, wide, first, count):
+    """Write squares of results, pixel by pixel."""
+    across = (step.y_width + step.square - 1) // step.square
+    each = step.y_channels
+    y = floats(step.y, step.y_height * step.y_width * each)
+    mask = octets(step.mask, max(1, step.y_height * step.y_width * each // 8))
+    values = floats(products, count * (wide // 4))
+    for i in range(count):
+        top, left = (first + i) // across * step.square, (first + i) % across * step.square
+        for u in range(min(step.square, step.y_height - top)):
+            for v in range(min(step.square, step.y_width - left)):
+                start = ((top + u) * step.y_width + left + v) * each
+                source = i * (wide // 4) + (u * step.square + v) * each
+                for c in range(each):
+                    value = values[source + c]
+                    if step.add:
+                        value += y[start + c]
+                    at = start + c
+                    if step.mask and not mask[at >> 3] >> (at & 7) & 1:
+                        value = 0
+                    y[at] = value
+
+
+@njit(nogil=True)
+def windows(step, unit, space):
+    """A block of windows, times a share of the panels of a group."""
+    across = (step.y_width + step.square - 1) // step.square
+    total = across * ((step.y_height + step.square - 1) // step.square)
+    first = unit // step.shares * step.positions
+    count = min(step.positions, total - first)
+    share = unit % step.shares
+    split = step.shares // step.groups
+    group, part = share // split, share % split
+    begin = step.panels * part // split
+    panels = step.panels * (part + 1) // split - begin
+    depth = step.kernel * step.kernel * step.count
+    wide = 4 * depth
+    inputs = space + TABLES + DUMP
+    results = inputs
+    if step.kernel == step.stride == 1 and not step.pad and step.groups == 1:
+        inputs = step.x + first * wide
+    else:
+        results = inputs + step.positions * wide
+        for i in range(count):
+            row, column = (first + i) // across, (first + i) % across
+            _pack(
+                step, group, row * step.stride - step.pad,
+                column * step.stride - step.pad, inputs + i * wide,
+            )
+    weights = step.weights + (group * step.panels + begin) * depth * WIDE
+    narrow = panels * WIDE
+    product(inputs, wide, weights, depth, panels, results, narrow, count)
+    if step.mode:
+        _spread(step, results, narrow, first, count)
+    else:
+        start = (group * step.panels + begin) * WIDE
+        deliver(step, results, narrow, first, count, start, space + TABLES)
