@@ -50,6 +50,7 @@ setup(
         "pillow>=10.1",
         "h5py>=3.11",
         "matplotlib>=3.9",
+        "numba>=0.61",
         "protobuf>=4",
         "click>=8.1",
         "docutils>=0.21",

@@ -146,6 +146,7 @@ def prepare(
     precision: Precision = "float32",
     seed: int = 0,
     watch: Callable[[Sequence[Node]], Iterable[Node]] = iter,
+    compiling: engines.Watch = iter,
     **options: Any,
 ) -> Transfer:
     """Set up a transfer.
@@ -166,6 +167,8 @@ def prepare(
     watch
         Passes the network's nodes on while weights are learned, and may show how
         far it is.
+    compiling
+        The same for the kernels of an engine that compiles some, once per machine.
     **options
         Fields of the protocol to replace, such as ``width=512``.
 
@@ -184,7 +187,8 @@ def prepare(
         watch=watch,
         **options,
     )
-    return Transfer(problem, engines.create(engine, problem, device, precision), seed)
+    made = engines.create(engine, problem, device, precision, compiling)
+    return Transfer(problem, made, seed)
 
 
 def pose(

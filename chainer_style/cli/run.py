@@ -56,6 +56,11 @@ def setting(*names: str, field: str, help: str, **more: Any) -> Decorator:
     help="CUDA device; negative: the CPU.",
 )
 @click.option("--cudnn/--no-cudnn", default=True, help="Use cuDNN on the GPU.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Threads of the CPU.  [default: one per core]",
+)
 @setting(
     "--iter", "--iterations", field="iterations", type=int, help="Number of steps."
 )
@@ -125,6 +130,7 @@ def run(
     output: Path,
     gpu: int,
     cudnn: bool,
+    threads: int | None,
     seed: int,
     protocol: str,
     engine: str,
@@ -149,9 +155,10 @@ def run(
         style,
         protocol=protocol,
         engine=engine,
-        device=Device(gpu, cudnn),
+        device=Device(gpu, cudnn, threads),
         seed=seed,
         watch=observers.learning(quiet=quiet),
+        compiling=observers.compiling(quiet=quiet),
         **options,
     )
     make_folder(output)

@@ -6,7 +6,12 @@ Importing this package loads none of them; what they have in common is in
 
 from __future__ import annotations
 
+import importlib.util
+import platform
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
+
+import threadpoolctl
 
 from chainer_style.errors import UserError
 
@@ -15,12 +20,22 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "check", "create"]
 
-ENGINES = ("chainer", "numpy")
+ENGINES = ("chainer", "numpy", "cpu")
 """Names of the engines, the reference first."""
+
+TRIED = ("x86_64", "AMD64")
+"""Architectures on which the kernels of ``cpu`` were run."""
+
+Watch = Callable[[Sequence[str]], Iterable[str]]
+"""Passes names on as they are dealt with, and may show how far it is."""
 
 
 def create(
-    name: str, problem: Problem, device: Device, precision: Precision = "float32"
+    name: str,
+    problem: Problem,
+    device: Device,
+    precision: Precision = "float32",
+    watch: Watch = iter,
 ) -> Engine:
     """Return an engine for a problem.
 
@@ -35,6 +50,8 @@ def create(
         Where to compute it.
     precision
         Of all arithmetic.
+    watch
+        Told the kernels that are compiled, which is done once per machine.
 
     Raises
     ------
@@ -44,9 +61,16 @@ def create(
     """
     check(name, device)
     if name == "auto":
-        # What a protocol wastes on purpose is the reference's to do.
-        wasteful = problem.protocol.weight_gradients
-        name = "chainer" if device.is_gpu or wasteful else "numpy"
+        name = fastest(problem, device, precision)
+    if name == "cpu":
+        from chainer_style.engines.cpu import compiled
+        from chainer_style.engines.cpu.engine import CpuEngine
+
+        compiled.load(watch)
+        return CpuEngine(problem, device, precision)
+    if device.threads:
+        # The other engines leave their threads to BLAS.
+        threadpoolctl.threadpool_limits(device.threads, "blas")
     if name == "numpy":
         from chainer_style.engines.static.engine import NumpyEngine
 
@@ -54,6 +78,15 @@ def create(
     from chainer_style.engines.define_by_run import ChainerEngine
 
     return ChainerEngine(problem, device, precision)
+
+
+def fastest(problem: Problem, device: Device, precision: Precision) -> str:
+    """Return the fastest engine that computes what a protocol asks for."""
+    # What a protocol wastes on purpose is the reference's to do.
+    if device.is_gpu or problem.protocol.weight_gradients:
+        return "chainer"
+    compiled = importlib.util.find_spec("numba") and platform.machine() in TRIED
+    return "cpu" if compiled and precision == "float32" else "numpy"
 
 
 def check(name: str, device: Device) -> None:
@@ -68,10 +101,19 @@ def check(name: str, device: Device) -> None:
         raise UserError(
             f"unknown engine {name!r}; choose one of: {', '.join(('auto', *ENGINES))}"
         )
-    if name == "numpy":
-        from chainer_style.engines.static import engine
-
-        engine.check(device)
+    if device.threads is not None and device.threads < 1:
+        raise UserError(f"{device.threads} threads; choose 1 or more")
+    if name in ("numpy", "cpu"):
+        if device.is_gpu:
+            raise UserError(
+                f"the engine {name!r} computes on the CPU only; leave --gpu out, or "
+                "take --engine chainer"
+            )
+        if name == "cpu" and not importlib.util.find_spec("numba"):
+            raise UserError(
+                "the engine 'cpu' needs numba, which is not installed; run: pip "
+                "install numba, or take --engine numpy"
+            )
         return
     from chainer_style.engines.define_by_run import chainer_device
 

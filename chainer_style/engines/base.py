@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -11,6 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from chainer_style import cores
 from chainer_style.images import Array, Canvas
 from chainer_style.networks import Network
 from chainer_style.protocols import Protocol
@@ -40,7 +40,7 @@ class Device:
     @property
     def cores(self) -> int:
         """How many threads are to compute."""
-        return self.threads or len(os.sched_getaffinity(0))
+        return self.threads or cores.available()
 
     @property
     def is_gpu(self) -> bool:

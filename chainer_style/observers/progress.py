@@ -54,3 +54,19 @@ def learning(*, quiet: bool = False) -> Callable[[Sequence[Node]], Iterable[Node
         return bar
 
     return watch
+
+
+def compiling(*, quiet: bool = False) -> Callable[[Sequence[str]], Iterable[str]]:
+    """Return what shows, kernel by kernel, how far an engine's compiling is."""
+
+    def watch(names: Sequence[str]) -> Iterable[str]:
+        bar: Iterable[str] = tqdm(
+            names,
+            "compiling kernels (once)",
+            leave=False,
+            disable=quiet,
+            dynamic_ncols=True,
+        )
+        return bar
+
+    return watch

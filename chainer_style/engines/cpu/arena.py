@@ -58,7 +58,9 @@ def arrange(buffers: Iterable[Buffer]) -> Arena:
     placed: list[tuple[int, Buffer]] = []
     for buffer in sorted(buffers, key=lambda b: (-b.size, b.first, b.name)):
         taken = sorted(
-            (start, start + other.size) for start, other in placed if buffer.meets(other)
+            (start, start + other.size)
+            for start, other in placed
+            if buffer.meets(other)
         )
         offset = 0
         for start, end in taken:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.draft import Draft, Map
+from chainer_style.engines.cpu.kernels.pooling import MODES
 from chainer_style.engines.cpu.parameters import Parameters
-from chainer_style.engines.cpu.pooling import MODES
 from chainer_style.errors import UserError
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import (
@@ -291,8 +291,14 @@ class Compiler:
             if source == INPUT or self.rectifier(source) is not node:
                 uses, add = self._gradient(source)
                 uses["x"] = self.gradient(node.name)
-                self._each(f"{node.name} back", "rectify", node.name, uses,
-                           backward=True, add=add)
+                self._each(
+                    f"{node.name} back",
+                    "rectify",
+                    node.name,
+                    uses,
+                    backward=True,
+                    add=add,
+                )
             return
         given = {"x": self.gradient(node.name)}
         sources = [self.value(name) for name in node.inputs]
@@ -302,8 +308,14 @@ class Compiler:
             for i, source in enumerate(sources):
                 uses, add = self._gradient(source)
                 self._each(
-                    f"{node.name} {i} back", "copy", source, {**given, **uses},
-                    channels=whole, offset=offset, backward=True, add=add,
+                    f"{node.name} {i} back",
+                    "copy",
+                    source,
+                    {**given, **uses},
+                    channels=whole,
+                    offset=offset,
+                    backward=True,
+                    add=add,
                 )
                 offset += self.maps[source].count
             return
@@ -314,8 +326,15 @@ class Compiler:
             self._convolution(node, read, written, uses, backward=True, add=add)
         elif isinstance(node, LRN):
             uses["source"] = self.features(sources[0])
-            self._each(f"{node.name} back", "unnormalise", node.name, uses,
-                       backward=True, add=add, **_constants(node))
+            self._each(
+                f"{node.name} back",
+                "unnormalise",
+                node.name,
+                uses,
+                backward=True,
+                add=add,
+                **_constants(node),
+            )
         elif isinstance(node, Pool):
             self._unpool(node, uses, add)
 

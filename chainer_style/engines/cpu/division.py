@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chainer_style.engines.cpu.draft import Map
-from chainer_style.engines.cpu.products import PANEL
+from chainer_style.engines.cpu.kernels.products import PANEL
 
 if TYPE_CHECKING:
     from chainer_style.engines.cpu.parameters import Filters

@@ -9,9 +9,9 @@ import numpy as np
 
 from chainer_style.engines.cpu.arena import Arena, Buffer, arrange
 from chainer_style.engines.cpu.filters import filled
-from chainer_style.engines.cpu.results import DUMP
-from chainer_style.engines.cpu.steps import STEP, Program, step
-from chainer_style.engines.cpu.winograd import TABLES
+from chainer_style.engines.cpu.kernels.results import DUMP
+from chainer_style.engines.cpu.kernels.steps import STEP, Program, step
+from chainer_style.engines.cpu.kernels.winograd import TABLES
 from chainer_style.networks.nodes import Shape
 
 FLOAT = 4
@@ -123,7 +123,7 @@ class Draft:
         kind: str,
         units: int,
         uses: Mapping[str, str],
-        space: int = 0,
+        space: float = 0,
         **values: float,
     ) -> None:
         """Append a step.
@@ -140,7 +140,7 @@ class Draft:
             Bytes that a thread needs, beside its tables.
         """
         made = step(kind, units, **values)
-        needed = TABLES + DUMP + space
+        needed = TABLES + DUMP + int(space)
         uses = {"zeros": "zeros", "ones": "ones", **uses}
         self.lines.append(Line(name, made, uses, needed))
 

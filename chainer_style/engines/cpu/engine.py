@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
+from chainer_style.engines.cpu import compiled
 from chainer_style.engines.cpu.iteration import Iteration
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.targets import targets
@@ -46,6 +47,7 @@ class CpuEngine(Engine):
         self, problem: Problem, device: Device, precision: Precision = "float32"
     ) -> None:
         self.problem = problem
+        compiled.load()
         threads = team(device.cores)
         parameters = Parameters(
             problem.network, problem.weights.arrays, *problem.content.shape[2:]

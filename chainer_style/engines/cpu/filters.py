@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainer_style.engines.cpu.matrices import matrices
-from chainer_style.engines.cpu.products import PANEL
+from chainer_style.engines.cpu.kernels.matrices import matrices
+from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.networks.nodes import Conv
 
 Array = npt.NDArray[Any]

@@ -9,11 +9,9 @@ import numpy as np
 from chainer_style.engines.base import Losses, Problem
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
-from chainer_style.engines.cpu.draft import Map
 from chainer_style.engines.cpu.losses import DOUBLE, TapLosses, Target
 from chainer_style.engines.cpu.parameters import Array, Parameters
 from chainer_style.engines.cpu.plan import Plan
-from chainer_style.engines.cpu.products import PANEL
 from chainer_style.engines.cpu.team import Team
 from chainer_style.engines.static.objective import layout
 from chainer_style.engines.steps import BETA1, BETA2, EPSILON
@@ -149,9 +147,7 @@ class Iteration:
         self.picture[:] = layout(picture, np.dtype(np.float32))
         self.plan.run(self._until)
         self.picture[:] = before
-        gradient = self.plan.array(
-            self._compiler.gradient(INPUT), self.picture.shape
-        )
+        gradient = self.plan.array(self._compiler.gradient(INPUT), self.picture.shape)
         return self._losses(), gradient.transpose(2, 0, 1)[None].copy()
 
     def step(self, rate: float) -> Losses:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
-from chainer_style.engines.cpu.grams import DEPTH
+from chainer_style.engines.cpu.kernels.grams import DEPTH
+from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.parameters import Array
-from chainer_style.engines.cpu.products import PANEL
 from chainer_style.networks import Tap
 
 DOUBLE = 8

@@ -8,10 +8,10 @@ import numpy as np
 
 from chainer_style.engines.base import Problem
 from chainer_style.engines.cpu.compiler import Compiler
+from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.losses import Target, add_gram
 from chainer_style.engines.cpu.parameters import Array, Parameters
 from chainer_style.engines.cpu.plan import Plan
-from chainer_style.engines.cpu.products import PANEL
 from chainer_style.engines.cpu.team import Team
 from chainer_style.engines.static.objective import layout, tap_weights
 

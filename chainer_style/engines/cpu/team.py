@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainer_style.engines.cpu.interpreter import LINE, execute
-from chainer_style.engines.cpu.steps import Program
+from chainer_style.engines.cpu.kernels.interpreter import LINE, execute
+from chainer_style.engines.cpu.kernels.steps import Program
 
 
 class Team:

@@ -27,7 +27,7 @@ from chainer_style.engines.steps import (
     clip_by_pixel,
     learning_rate,
 )
-from chainer_style.errors import UserError
+
 
 class NumpyEngine(Engine):
     """Style transfer as a static plan, on the CPU, by NumPy alone.
@@ -47,7 +47,7 @@ class NumpyEngine(Engine):
     Raises
     ------
     UserError
-        If a GPU is asked for, or the network has a node that it does not know.
+        If the network has a node that it does not know.
     """
 
     name = "numpy"
@@ -57,7 +57,6 @@ class NumpyEngine(Engine):
     ) -> None:
         self.problem = problem
         self.dtype = np.dtype(precision)
-        check(device)
         self._plan = self._plan_for(problem.content)
         with _quiet():
             self._targets = self._targeted()
@@ -160,18 +159,3 @@ class NumpyEngine(Engine):
 def _quiet() -> np.errstate:
     """Leave a loss that overflows to be told by its value, not by warnings."""
     return np.errstate(over="ignore", invalid="ignore")
-
-
-def check(device: Device) -> None:
-    """Refuse a GPU.
-
-    Raises
-    ------
-    UserError
-        If it is asked for.
-    """
-    if device.is_gpu:
-        raise UserError(
-            "the engine 'numpy' computes on the CPU only; leave --gpu out, or take "
-            "--engine chainer"
-        )

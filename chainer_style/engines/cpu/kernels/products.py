@@ -10,8 +10,8 @@ from typing import Any
 
 from numba import njit
 
-from chainer_style.engines.cpu import target
-from chainer_style.engines.cpu.vectors import Emitter, Loop, kernel
+from chainer_style.engines.cpu.kernels import target
+from chainer_style.engines.cpu.kernels.vectors import Emitter, Loop, kernel
 
 ROWS = target.get().rows
 PANEL = target.get().panel

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainer_style.engines.cpu.matrices import Matrix, matrices
-from chainer_style.engines.cpu.results import backward, forward
-from chainer_style.engines.cpu.vectors import Emitter, kernel
+from chainer_style.engines.cpu.kernels.matrices import Matrix, matrices
+from chainer_style.engines.cpu.kernels.results import backward, forward
+from chainer_style.engines.cpu.kernels.vectors import Emitter, kernel
 
 
 def into(made: int) -> Any:

@@ -72,5 +72,7 @@ def _product(roots: list[Fraction]) -> list[Fraction]:
     found = [Fraction(1)]
     for root in roots:
         shifted = [Fraction(0), *found]
-        found = [s - root * f for s, f in zip(shifted, [*found, Fraction(0)], strict=True)]
+        found = [
+            s - root * f for s, f in zip(shifted, [*found, Fraction(0)], strict=True)
+        ]
     return found

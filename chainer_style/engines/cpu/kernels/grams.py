@@ -10,11 +10,17 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from chainer_style.engines.cpu.access import doubles, floats
-from chainer_style.engines.cpu.products import PANEL, ROWS, WIDE, block_more, product
-from chainer_style.engines.cpu.results import DUMP, deliver
-from chainer_style.engines.cpu.vectors import REORDERED
-from chainer_style.engines.cpu.winograd import TABLES
+from chainer_style.engines.cpu.kernels.access import doubles, floats
+from chainer_style.engines.cpu.kernels.products import (
+    PANEL,
+    ROWS,
+    WIDE,
+    block_more,
+    product,
+)
+from chainer_style.engines.cpu.kernels.results import DUMP, deliver
+from chainer_style.engines.cpu.kernels.vectors import REORDERED
+from chainer_style.engines.cpu.kernels.winograd import TABLES
 
 DEPTH = 256
 """Positions whose features are packed at once."""
@@ -56,8 +62,13 @@ def _row(packed, panel, panels, depth, sums, channels):
             first, last = PANEL * i // blocks, PANEL * (i + 1) // blocks
             place = sums + ((panel * PANEL + first) * channels + other * PANEL) * 4
             block_more(
-                last - first, packed + panel * DEPTH * WIDE + 4 * first, WIDE,
-                packed + other * DEPTH * WIDE, depth, place, 4 * channels,
+                last - first,
+                packed + panel * DEPTH * WIDE + 4 * first,
+                WIDE,
+                packed + other * DEPTH * WIDE,
+                depth,
+                place,
+                4 * channels,
             )
 
 
@@ -124,6 +135,6 @@ def style(step, unit, space):
                 difference = ours[i] - theirs[i]
                 part += difference * difference
                 values[i] += scale * difference
-            energy += part
+            energy += float(part)
         doubles(step.partial, unit + 1)[unit] = energy
     deliver(step, products, wide, first, count, 0, space + TABLES)

@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from chainer_style.engines.cpu import target
+from chainer_style.engines.cpu.kernels import target
 
 FLOAT = ir.FloatType()
 WORD = ir.IntType(64)
@@ -183,8 +183,5 @@ class Loop:
         for phi, value in zip(self.values, self.following, strict=True):
             phi.add_incoming(value, last)
         after = builder.append_basic_block("done")
-        builder.cbranch(
-            builder.icmp_signed("<", one, self._count), self._body, after
-        )
+        builder.cbranch(builder.icmp_signed("<", one, self._count), self._body, after)
         builder.position_at_end(after)
-

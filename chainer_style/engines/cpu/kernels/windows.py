@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from numba import njit
 
-from chainer_style.engines.cpu.access import floats, octets
-from chainer_style.engines.cpu.products import WIDE, product
-from chainer_style.engines.cpu.results import DUMP, deliver
-from chainer_style.engines.cpu.winograd import TABLES
+from chainer_style.engines.cpu.kernels.access import floats, octets
+from chainer_style.engines.cpu.kernels.products import WIDE, product
+from chainer_style.engines.cpu.kernels.results import DUMP, deliver
+from chainer_style.engines.cpu.kernels.winograd import TABLES
 
 
 @njit(nogil=True)
@@ -54,7 +54,10 @@ def _spread(step, products, wide, first, count):
     mask = octets(step.mask, max(1, step.y_height * step.y_width * each // 8))
     values = floats(products, count * (wide // 4))
     for i in range(count):
-        top, left = (first + i) // across * step.square, (first + i) % across * step.square
+        top, left = (
+            (first + i) // across * step.square,
+            (first + i) % across * step.square,
+        )
         for u in range(min(step.square, step.y_height - top)):
             for v in range(min(step.square, step.y_width - left)):
                 start = ((top + u) * step.y_width + left + v) * each
@@ -71,7 +74,7 @@ def _spread(step, products, wide, first, count):
 
 @njit(nogil=True)
 def windows(step, unit, space):
-    """A block of windows, times a share of the panels of a group."""
+    """Multiply a block of windows by a share of the panels of a group."""
     across = (step.y_width + step.square - 1) // step.square
     total = across * ((step.y_height + step.square - 1) // step.square)
     first = unit // step.shares * step.positions
@@ -92,8 +95,11 @@ def windows(step, unit, space):
         for i in range(count):
             row, column = (first + i) // across, (first + i) % across
             _pack(
-                step, group, row * step.stride - step.pad,
-                column * step.stride - step.pad, inputs + i * wide,
+                step,
+                group,
+                row * step.stride - step.pad,
+                column * step.stride - step.pad,
+                inputs + i * wide,
             )
     weights = step.weights + (group * step.panels + begin) * depth * WIDE
     narrow = panels * WIDE

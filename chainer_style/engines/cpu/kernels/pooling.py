@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from chainer_style.engines.cpu.access import floats, octets
-from chainer_style.engines.cpu.results import DUMP, deliver
-from chainer_style.engines.cpu.vectors import REORDERED
-from chainer_style.engines.cpu.winograd import TABLES
+from chainer_style.engines.cpu.kernels.access import floats, octets
+from chainer_style.engines.cpu.kernels.results import DUMP, deliver
+from chainer_style.engines.cpu.kernels.vectors import REORDERED
+from chainer_style.engines.cpu.kernels.winograd import TABLES
 
 MODES = ("average", "max", "l2")
 AVERAGE, MAXIMUM, L2 = range(3)
@@ -86,6 +86,13 @@ def _greatest(step, top, left, x, y, out):
 
 
 @njit(nogil=True)
+def _reaching(step, place, count):
+    """Return the first and the last of some windows that see a place."""
+    first = (place + step.pad - step.kernel + step.stride) // step.stride
+    return max(0, first), min(count - 1, (place + step.pad) // step.stride)
+
+
+@njit(nogil=True)
 def unpool(step, unit, space):
     """Gather the gradient of some rows of what was pooled."""
     channels, width = step.channels, step.y_width
@@ -94,10 +101,11 @@ def unpool(step, unit, space):
     for row in range(
         unit * step.positions, min((unit + 1) * step.positions, step.y_height)
     ):
-        highest = max(0, (row + step.pad - step.kernel + step.stride) // step.stride)
-        lowest = min(step.height - 1, (row + step.pad) // step.stride)
+        highest, lowest = _reaching(step, row, step.height)
         for column in range(width):
-            first = max(0, (column + step.pad - step.kernel + step.stride) // step.stride)
+            first = max(
+                0, (column + step.pad - step.kernel + step.stride) // step.stride
+            )
             last = min(step.width - 1, (column + step.pad) // step.stride)
             sums[:] = 0
             for i in range(highest, lowest + 1):

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numba import njit
 
-from chainer_style.engines.cpu.access import floats
-from chainer_style.engines.cpu.results import DUMP, deliver
-from chainer_style.engines.cpu.winograd import TABLES
+from chainer_style.engines.cpu.kernels.access import floats
+from chainer_style.engines.cpu.kernels.results import DUMP, deliver
+from chainer_style.engines.cpu.kernels.winograd import TABLES
 
 
 @njit(nogil=True)
@@ -35,9 +35,7 @@ def copy(step, unit, space):
             for c in range(step.count):
                 values[c] = x[start + c]
             gradient = space + TABLES + DUMP
-            deliver(
-                step, gradient, 4 * step.y_channels, position, 1, 0, space + TABLES
-            )
+            deliver(step, gradient, 4 * step.y_channels, position, 1, 0, space + TABLES)
         return
     y = floats(step.y, step.height * step.width * step.y_channels)
     for position in range(first, last):
@@ -50,7 +48,7 @@ def copy(step, unit, space):
 
 @njit(nogil=True)
 def _scales(step, x, scales):
-    """Write :math:`k + a \\sum x^2` over neighbouring channels."""
+    r"""Write :math:`k + a \sum x^2` over neighbouring channels."""
     reach = step.kernel // 2
     for c in range(step.count):
         total = np.float32(0)

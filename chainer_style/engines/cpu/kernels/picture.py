@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
-from chainer_style.engines.cpu.access import doubles, floats
-from chainer_style.engines.cpu.vectors import REORDERED
+from chainer_style.engines.cpu.kernels.access import doubles, floats
+from chainer_style.engines.cpu.kernels.vectors import REORDERED
 
 
 @njit(nogil=True)
@@ -80,8 +80,8 @@ def clip(step, unit, space):
     size = step.height * step.width * step.channels
     image = floats(step.x, size)
     bounds = floats(step.bias, 2 * step.channels)
-    low, high = bounds[0], bounds[step.channels]
-    low, high = np.float32(math.trunc(low)), np.float32(math.trunc(high))
+    low = np.float32(math.trunc(bounds[0]))
+    high = np.float32(math.trunc(bounds[step.channels]))
     whole = image[0] < low or image[0] > high
     for i in range(size):
         value = image[i]

@@ -6,10 +6,10 @@ from typing import Any
 
 from numba import njit
 
-from chainer_style.engines.cpu import tiles
-from chainer_style.engines.cpu.access import words
-from chainer_style.engines.cpu.products import WIDE, product
-from chainer_style.engines.cpu.results import DUMP, STEP
+from chainer_style.engines.cpu.kernels import tiles
+from chainer_style.engines.cpu.kernels.access import words
+from chainer_style.engines.cpu.kernels.products import WIDE, product
+from chainer_style.engines.cpu.kernels.results import DUMP, STEP
 
 TABLES = 4096
 """Bytes at the start of a thread's space for tables of addresses."""
@@ -52,8 +52,15 @@ def make(made: int) -> Any:
         for i in range(count):
             row, column = (first + i) // across, (first + i) % across
             _look_up(
-                table, step.x, row * made - step.pad, column * made - step.pad, seen,
-                step.height, step.width, wide, step.zeros,
+                table,
+                step.x,
+                row * made - step.pad,
+                column * made - step.pad,
+                seen,
+                step.height,
+                step.width,
+                wide,
+                step.zeros,
             )
             for offset in range(0, wide, STEP):
                 gather(space, offset, inputs + i * wide + offset, plane)
@@ -63,8 +70,14 @@ def make(made: int) -> Any:
         for i in range(planes):
             weights = step.weights + (i * step.panels + begin) * step.channels * WIDE
             product(
-                inputs + i * plane, wide, weights, step.channels, panels,
-                results + i * result_plane, narrow, count,
+                inputs + i * plane,
+                wide,
+                weights,
+                step.channels,
+                panels,
+                results + i * result_plane,
+                narrow,
+                count,
             )
         places, signs = words(space, made * made), words(space + 1024, made * made)
         channels = 4 * step.y_channels
@@ -74,13 +87,27 @@ def make(made: int) -> Any:
         for i in range(count):
             row, column = (first + i) // across * made, (first + i) % across * made
             _look_up(
-                places, step.y, row, column, made, step.y_height, step.y_width,
-                channels, dump,
+                places,
+                step.y,
+                row,
+                column,
+                made,
+                step.y_height,
+                step.y_width,
+                channels,
+                dump,
             )
             if bits:
                 _look_up(
-                    signs, bits, row, column, made, step.y_height, step.y_width,
-                    channels // 32, dump,
+                    signs,
+                    bits,
+                    row,
+                    column,
+                    made,
+                    step.y_height,
+                    step.y_width,
+                    channels // 32,
+                    dump,
                 )
             else:
                 for j in range(made * made):
@@ -90,8 +117,13 @@ def make(made: int) -> Any:
                 there = start + offset
                 if not step.backward:
                     scatter(
-                        here, result_plane, space, space + 1024, there,
-                        step.bias + there, step.floor,
+                        here,
+                        result_plane,
+                        space,
+                        space + 1024,
+                        there,
+                        step.bias + there,
+                        step.floor,
                     )
                 elif step.add:
                     scatter_more(here, result_plane, space, space + 1024, there, 0, 0)

@@ -10,9 +10,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from chainer_style.engines.cpu import (
+from chainer_style.engines.cpu.kernels import (
     grams,
     picture,
     pointwise,
@@ -20,7 +21,7 @@ from chainer_style.engines.cpu import (
     windows,
     winograd,
 )
-from chainer_style.engines.cpu.steps import KINDS
+from chainer_style.engines.cpu.kernels.steps import KINDS
 
 PATIENCE = 2000
 """Turns of waiting before another thread is let onto the core."""
@@ -59,15 +60,7 @@ def _let_others(typing: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         kind = ir.FunctionType(ir.IntType(32), [])
-        function = context.get_or_insert_function(
-            builder.module, kind, "sched_yield"
-        ) if hasattr(context, "get_or_insert_function") else None
-        if function is None:
-            from numba.core import cgutils
-
-            function = cgutils.get_or_insert_function(
-                builder.module, kind, "sched_yield"
-            )
+        function = cgutils.get_or_insert_function(builder.module, kind, "sched_yield")
         builder.call(function, [])
         return context.get_dummy_value()
 

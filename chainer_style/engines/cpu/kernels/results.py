@@ -12,8 +12,8 @@ from typing import Any
 from llvmlite import ir
 from numba import njit
 
-from chainer_style.engines.cpu import target
-from chainer_style.engines.cpu.vectors import Emitter, kernel
+from chainer_style.engines.cpu.kernels import target
+from chainer_style.engines.cpu.kernels.vectors import Emitter, kernel
 
 STEP = 4 * target.get().lanes
 """Bytes of a vector."""
@@ -94,10 +94,10 @@ def deliver(step, products, wide, position, count, start, dump):
         else:
             signs = step.ones if step.backward else dump
         for offset in range(0, wide, STEP):
+            value, target, sign = here + offset, place + offset, signs + offset // 32
             if not step.backward:
-                bias = step.bias + start + offset
-                give(here + offset, place + offset, signs + offset // 32, bias, step.floor)
+                give(value, target, sign, step.bias + start + offset, step.floor)
             elif step.add:
-                put_more(here + offset, place + offset, signs + offset // 32)
+                put_more(value, target, sign)
             else:
-                put(here + offset, place + offset, signs + offset // 32)
+                put(value, target, sign)

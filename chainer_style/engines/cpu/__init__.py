@@ -1,0 +1,1 @@
+"""Engine ``cpu``: a static plan of the network, run by compiled kernels."""
