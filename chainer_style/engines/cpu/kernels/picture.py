@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 
 import numpy as np
 from numba import njit
@@ -80,11 +79,11 @@ def clip(step, unit, space):
     size = step.height * step.width * step.channels
     image = floats(step.x, size)
     bounds = floats(step.bias, 2 * step.channels)
-    low = np.float32(math.trunc(bounds[0]))
-    high = np.float32(math.trunc(bounds[step.channels]))
+    low = np.float32(int(bounds[0]))
+    high = np.float32(int(bounds[step.channels]))
     whole = image[0] < low or image[0] > high
     for i in range(size):
         value = image[i]
         value = low if value < low else value
         value = high if value > high else value
-        image[i] = np.float32(math.trunc(value)) if whole else value
+        image[i] = np.float32(int(value)) if whole else value
