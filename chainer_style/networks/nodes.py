@@ -231,7 +231,7 @@ class Pool(Node):
     By the root of a *mean* a window of equal values, 0 or more, gives that value, as
     it does by the average, whatever the kernel. PyTorch's ``LPPool2d(2, kernel)`` takes
     the root of the *sum*, which is `kernel` times as much. crowsonkb's
-    style-transfer-pytorch (015afe1, ``style_transfer.py`` and readme) multiplies that
+    style-transfer-pytorch (e7e2c71, ``style_transfer.py`` and readme) multiplies that
     by 0.78, found by trial, to keep the scale that the features have by the maximum;
     over its 2×2 windows that is 1.56 times what is given here.
     """
