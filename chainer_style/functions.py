@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import chainer
@@ -19,6 +20,7 @@ from chainer_style.networks.nodes import (
     Linear,
     Node,
     Pool,
+    PoolKind,
     ReLU,
     Shape,
     Sigmoid,
@@ -91,26 +93,47 @@ def _(node: LRN, x: Variable) -> Variable:
 
 @apply.register
 def _(node: Pool, x: Variable) -> Variable:
-    if node.rounding == "floor" and node.kind == "max":
+    return _POOLING[node.kind](node, x)
+
+
+def _max_pooling(node: Pool, x: Variable) -> Variable:
+    if node.rounding == "floor":
         return F.max_pooling_2d(x, *node.window, cover_all=False)
+    _, height, width = node.output_shape([Shape(*x.shape[1:])])
+    y = F.max_pooling_2d(x, *node.window, cover_all=True)
+    # A slice of everything would still cost a copy on the way back.
+    same = y.shape[2:] == (height, width)
+    return y if same else y[:, :, :height, :width]
+
+
+def _average_pooling(node: Pool, x: Variable) -> Variable:
     if node.rounding == "floor":
         return F.average_pooling_2d(x, *node.window)
-    _, height, width = node.output_shape([Shape(*x.shape[1:])])
-    if node.kind == "max":
-        y = F.max_pooling_2d(x, *node.window, cover_all=True)
-        # A slice of everything would still cost a copy on the way back.
-        same = y.shape[2:] == (height, width)
-        return y if same else y[:, :, :height, :width]
-    return _average_pooling_ceil(node, x, height, width)
+    return _average_pooling_ceil(node, x)
 
 
-def _average_pooling_ceil(node: Pool, x: Variable, height: int, width: int) -> Variable:
+def _l2_pooling(node: Pool, x: Variable) -> Variable:
+    means = _average_pooling(node, F.square(x))
+    # The root's derivative at 0 is infinite, and times that of a square not a number.
+    zero = (means.array == 0).astype(x.dtype)
+    return F.sqrt(means + zero) - zero
+
+
+_POOLING: dict[PoolKind, Callable[[Pool, Variable], Variable]] = {
+    "average": _average_pooling,
+    "max": _max_pooling,
+    "l2": _l2_pooling,
+}
+
+
+def _average_pooling_ceil(node: Pool, x: Variable) -> Variable:
     """Average pooling as Caffe does it, which Chainer does not offer.
 
     The last windows may reach over the edge; what lies beyond the padding counts
     neither in the sum nor in the number of elements.
     """
     kernel, stride, pad = node.window
+    _, height, width = node.output_shape([Shape(*x.shape[1:])])
     rows, columns = x.shape[2:]
     below = max((height - 1) * stride + kernel - pad - rows, 0)
     right = max((width - 1) * stride + kernel - pad - columns, 0)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from chainer_style.errors import UserError
-from chainer_style.networks.nodes import PoolKind, Rounding
+from chainer_style.networks.nodes import POOL_KINDS, PoolKind, Rounding
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ class Protocol:
 
     # The network (models.py).
     pooling: PoolKind = "average"
-    """Kind of every pooling layer; the Caffe files say max."""
+    """Kind of every pooling layer: average, max or l2, the root of the mean square.
+    The Caffe files say max."""
     pooling_rounding: Rounding = "floor"
     """Chainer's default; Caffe itself rounds up."""
     taps_after_relu: bool = False
@@ -134,6 +135,11 @@ class Protocol:
                 raise UserError(
                     f"{name.replace('_', ' ')} must be {_at_least(least)}, not {value}"
                 )
+        if self.pooling not in POOL_KINDS:
+            raise UserError(
+                f"unknown pooling {self.pooling!r}; choose one of: "
+                f"{', '.join(POOL_KINDS)}"
+            )
         if self.pixelwise_clip and self.mean is None:
             raise UserError("the clip by pixel needs one mean for all channels")
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chainer_style import functions
 from chainer_style.networks.nodes import (
     LRN,
+    POOL_KINDS,
     Concat,
     Conv,
     Node,
@@ -21,48 +22,125 @@ from chainer_style.networks.nodes import (
 )
 
 
+def windows(node: Pool, rows, columns):
+    """What each position of the output sees: rows, columns, area with padding.
+
+    As Caffe's pooling_layer.cpp describes it.
+    """
+    _, height, width = node.output_shape([Shape(1, rows, columns)])
+    for i, j in np.ndindex(height, width):
+        top, left = i * node.stride - node.pad, j * node.stride - node.pad
+        bottom = min(top + node.kernel, rows + node.pad)
+        right = min(left + node.kernel, columns + node.pad)
+        seen = np.s_[:, max(top, 0) : bottom, max(left, 0) : right]
+        yield (i, j), seen, (bottom - top) * (right - left)
+
+
 def pool_by_loops(x, node: Pool):
-    """Pooling as Caffe's pooling_layer.cpp describes it, one window at a time."""
+    """Pooling one window at a time."""
     channels, rows, columns = x.shape
-    _, height, width = node.output_shape([Shape(*x.shape)])
-    out = np.empty((channels, height, width))
-    for i in range(height):
-        for j in range(width):
-            top, left = i * node.stride - node.pad, j * node.stride - node.pad
-            bottom = min(top + node.kernel, rows + node.pad)
-            right = min(left + node.kernel, columns + node.pad)
-            area = (bottom - top) * (right - left)
-            seen = x[:, max(top, 0) : bottom, max(left, 0) : right]
-            flat = seen.reshape(channels, -1)
-            out[:, i, j] = flat.max(1) if node.kind == "max" else flat.sum(1) / area
+    out = np.empty(node.output_shape([Shape(*x.shape)]))
+    for (i, j), seen, area in windows(node, rows, columns):
+        flat = x[seen].reshape(channels, -1)
+        out[:, i, j] = {
+            "max": flat.max(1),
+            "average": flat.sum(1) / area,
+            "l2": np.sqrt((flat**2).sum(1) / area),
+        }[node.kind]
     return out
 
 
-@settings(max_examples=60)
+def pool_gradient_by_loops(x, gy, node: Pool):
+    """Every window gives back to what it saw."""
+    gx = np.zeros_like(x)
+    for (i, j), seen, area in windows(node, *x.shape[1:]):
+        y, part = gy[:, i, j], gx[seen]
+        for c, values in enumerate(x[seen]):
+            root = np.sqrt((values**2).sum() / area)
+            if node.kind == "max":
+                part[c].flat[values.argmax()] += y[c]
+            elif node.kind == "average":
+                part[c] += y[c] / area
+            elif root > 0:
+                part[c] += y[c] * values / (area * root)
+    return gx
+
+
+@settings(max_examples=100)
 @given(
     height=st.integers(3, 12),
     width=st.integers(3, 12),
     kernel=st.integers(1, 3),
     stride=st.integers(1, 3),
     pad=st.integers(0, 1),
-    kind=st.sampled_from(["max", "average"]),
+    kind=st.sampled_from(POOL_KINDS),
     rounding=st.sampled_from(["floor", "ceil"]),
+    rectified=st.booleans(),
 )
-def test_pooling_is_caffes(height, width, kernel, stride, pad, kind, rounding):
+def test_pooling_is_caffes(
+    height, width, kernel, stride, pad, kind, rounding, rectified
+):
     if pad >= kernel or stride > kernel:
         return
     node = Pool("p", ("data",), kernel, stride, pad, kind, rounding)
-    x = np.random.RandomState(height * width).normal(size=(1, 2, height, width))
-    found = functions.apply(node, chainer.Variable(x)).array[0]
-    np.testing.assert_allclose(found, pool_by_loops(x[0], node), rtol=1e-12)
+    random = np.random.RandomState(height * width)
+    x = random.normal(size=(1, 2, height, width))
+    if rectified:  # most windows see zeros, some nothing else
+        x = np.maximum(x - 1, 0)
+    variable = chainer.Variable(x)
+    y = functions.apply(node, variable)
+    np.testing.assert_allclose(y.array[0], pool_by_loops(x[0], node), rtol=1e-12)
+    y.grad = gy = random.normal(size=y.shape)
+    y.backward()
+    expected = pool_gradient_by_loops(x[0], gy[0], node)
+    np.testing.assert_allclose(variable.grad[0], expected, rtol=1e-11, atol=1e-13)
 
 
-def test_pooling_that_overhangs_has_a_gradient():
-    node = Pool("p", ("data",), 3, 2, 0, "average", "ceil")
-    x = np.random.RandomState(0).normal(size=(1, 2, 6, 8))
+@pytest.mark.parametrize("kind", ["average", "l2"])
+@pytest.mark.parametrize(("kernel", "stride", "pad"), [(3, 2, 0), (3, 2, 1), (2, 2, 0)])
+def test_pooling_passes_finite_differences(kind, kernel, stride, pad):
+    """Over the edge, too."""
+    node = Pool("p", ("data",), kernel, stride, pad, kind, "ceil")
+    random = np.random.RandomState(0)
+    x = random.normal(size=(1, 2, 6, 9))
+    gy = random.normal(size=(1, *node.output_shape([Shape(2, 6, 9)])))
     gradient_check.check_backward(
-        lambda v: functions.apply(node, v), x, np.ones((1, 2, 3, 4)), dtype="d"
+        lambda v: functions.apply(node, v), x, gy, dtype="d", rtol=1e-6, atol=1e-8
     )
+
+
+@pytest.mark.parametrize("rounding", ["floor", "ceil"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_l2_pooling_of_nothing(rounding, dtype):
+    """Windows of zeros give 0 and take no gradient, beside others that do."""
+    x = np.zeros((1, 1, 4, 5), dtype)
+    x[0, 0, 0] = 3, 4, 0, 0, 0
+    variable = chainer.Variable(x)
+    y = functions.apply(Pool("p", kind="l2", rounding=rounding), variable)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y.array[0, 0, :, :2], [[2.5, 0], [0, 0]])
+    y.grad = np.ones_like(y.array)
+    y.backward()
+    expected = np.zeros((4, 5))
+    expected[0, :2] = 0.3, 0.4  # x / (4 * 2.5)
+    np.testing.assert_allclose(variable.grad[0, 0], expected, rtol=1e-6)
+
+
+def test_l2_pooling_lies_between_average_and_maximum():
+    x = np.random.RandomState(0).uniform(0, 5, (1, 3, 9, 8))
+    average, l2, largest = (
+        functions.apply(Pool("p", kernel=3, kind=kind), x).array
+        for kind in ("average", "l2", "max")
+    )
+    assert (average < l2).all()
+    assert (l2 < largest).all()
+
+
+@pytest.mark.parametrize(("kernel", "rounding"), [(2, "floor"), (3, "ceil")])
+def test_l2_pooling_keeps_the_scale(kernel, rounding):
+    node = Pool("p", kernel=kernel, kind="l2", rounding=rounding)
+    y = functions.apply(node, np.full((1, 2, 8, 8), -7.0)).array
+    np.testing.assert_allclose(y, 7, rtol=1e-14)
 
 
 def lrn_by_loops(x, node: LRN):

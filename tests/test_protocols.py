@@ -48,6 +48,13 @@ def test_values_out_of_range_are_named(field, value):
         protocols.get("modern").with_options(**{field: value})
 
 
+def test_unknown_pooling():
+    with pytest.raises(
+        UserError, match=r"^unknown pooling 'L2'; choose one of: average, max, l2$"
+    ):
+        protocols.get("modern").with_options(pooling="L2")
+
+
 def test_the_clip_by_pixel_needs_one_mean():
     with pytest.raises(UserError, match="clip by pixel"):
         protocols.get("modern").with_options(pixelwise_clip=True)

@@ -87,6 +87,7 @@ def test_pixels_stay_within_bounds(pictures, weights_of):
         ({"weights": "seeded:x"}, "cannot understand the weights 'seeded:x'"),
         ({"init": "nowhere.png"}, "no such picture: nowhere.png"),
         ({"width": 0}, "width must be 1 or more"),
+        ({"pooling": "median"}, "unknown pooling 'median'"),
     ],
 )
 def test_unusable_options(pictures, options, reason):

@@ -10,6 +10,7 @@ import click
 
 from chainer_style.engines import ENGINES
 from chainer_style.networks import ALIASES, NETWORKS
+from chainer_style.networks.nodes import POOL_KINDS
 from chainer_style.protocols import MODERN, PROTOCOLS
 
 if TYPE_CHECKING:
@@ -84,6 +85,12 @@ def setting(*names: str, field: str, help: str, **more: Any) -> Decorator:
     field="tv_weight",
     type=float,
     help="Weight of smoothness.",
+)
+@setting(
+    "--pooling",
+    field="pooling",
+    type=click.Choice(POOL_KINDS),
+    help="Kind of every pooling.",
 )
 @setting(
     "-w", "--width", field="width", type=int, help="Longer side of the picture, in px."

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, get_args
 
-PoolKind = Literal["average", "max"]
+PoolKind = Literal["average", "max", "l2"]
 Rounding = Literal["floor", "ceil"]
+
+POOL_KINDS: tuple[PoolKind, ...] = get_args(PoolKind)
+"""All kinds of pooling, see `Pool`."""
 
 
 class Shape(NamedTuple):
@@ -206,10 +209,31 @@ class Conv(Node):
 
 @dataclass(frozen=True, slots=True)
 class Pool(Node):
-    """Pooling over a square window.
+    r"""Pooling over a square window.
 
     Declared as Caffe runs it (`rounding="ceil"`); a protocol may replace kind
     and rounding, see `Network.with_pooling`.
+
+    Attributes
+    ----------
+    kind
+        What is made of the :math:`n` values :math:`x_i` that a window covers:
+        ``average``, their mean; ``max``, the largest; ``l2``, the root of their mean
+        square, :math:`y = \sqrt{\frac{1}{n} \sum_i x_i^2}`, with the gradient
+        :math:`x_i / (n y)`, or 0 where all values are 0. Mean and mean square count
+        the zeros of the padding, but nothing beyond it; the maximum sees the feature
+        map alone. Caffe knows the first two.
+    rounding
+        Whether a last window may reach over the edge.
+
+    Notes
+    -----
+    By the root of a *mean* a window of equal values, 0 or more, gives that value, as
+    it does by the average, whatever the kernel. PyTorch's ``LPPool2d(2, kernel)`` takes
+    the root of the *sum*, which is `kernel` times as much. crowsonkb's
+    style-transfer-pytorch (e7e2c71, ``style_transfer.py`` and readme) multiplies that
+    by 0.78, found by trial, to keep the scale that the features have by the maximum;
+    over its 2×2 windows that is 1.56 times what is given here.
     """
 
     kernel: int = 2

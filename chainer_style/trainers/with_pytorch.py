@@ -67,6 +67,8 @@ def _(node: LRN, x: Tensor) -> Tensor:
 
 @apply.register
 def _(node: Pool, x: Tensor) -> Tensor:
+    if node.kind == "l2":
+        raise TypeError(f"no PyTorch function for the L2 pooling of {node.name}")
     pool = F.max_pool2d if node.kind == "max" else F.avg_pool2d
     return pool(x, *node.window, ceil_mode=node.rounding == "ceil")
 

@@ -91,6 +91,8 @@ def _(node: Pool, x: Tensor) -> Tensor:
     if node.kind == "max":
         padded = any(map(any, margins))
         return tf.nn.max_pool2d(x, kernel, stride, around if padded else "VALID")
+    if node.kind == "l2":
+        raise TypeError(f"no TensorFlow function for the L2 pooling of {node.name}")
     if reaching:
         raise TypeError(f"TensorFlow cannot average over the edge, as {node.name} does")
     if pad:

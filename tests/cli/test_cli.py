@@ -55,6 +55,8 @@ def test_help_tells_the_defaults_of_both_protocols(call):
     assert "[2016: 5000, modern: 300]" in text
     assert "[2016: nin, modern: vgg16]" in text
     assert "[2016: seeded, modern: auto]" in text
+    assert "--pooling [average|max|l2]" in text
+    assert "[2016: average, modern: average]" in text
 
 
 def test_run(call, base, tmp_path):
@@ -90,6 +92,21 @@ def test_the_original_scripts_options(call, pictures, tmp_path):
     assert document["size"] == {"height": 70, "width": 70}
 
 
+@pytest.mark.parametrize("engine", ["chainer", "numpy"])
+def test_pooling_is_a_matter_of_choice(call, base, tmp_path, engine):
+    totals = set()
+    for pooling in ("average", "max", "l2"):
+        result = call(
+            *(*base, "--iter", 1, "--weights", "seeded", "--engine", engine),
+            *("--pooling", pooling, "-o", pooling),
+        )
+        assert result.exit_code == 0, result.output
+        document = json.loads((tmp_path / pooling / "run.json").read_text())
+        assert document["protocol"]["pooling"] == pooling
+        totals.add(document["iterations"][0]["total"])
+    assert len(totals) == 3
+
+
 def test_start_from_a_picture_and_from_an_array(call, base, pictures, tmp_path):
     assert call(*base, "--iter", 1, "--init", pictures[1]).exit_code == 0
     np.save(tmp_path / "x.npy", np.zeros((1, 3, 12, 16)))
@@ -109,6 +126,7 @@ def test_start_from_a_picture_and_from_an_array(call, base, pictures, tmp_path):
         (["-m", "nin", "-w", "60"], "NIN needs a picture of at least 67 pixels"),
         (["--iter", "0"], "iterations must be 1 or more"),
         (["--lr", "nan"], "learning rate must be a finite number"),
+        (["--pooling", "L2"], "'L2' is not one of 'average', 'max', 'l2'"),
         (["-g", "99"], "no CUDA device"),
         (["--weights", "missing.h5"], "missing.h5"),
         (["--weights", "text.png"], "text.png"),

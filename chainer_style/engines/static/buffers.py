@@ -33,12 +33,25 @@ class Scratch:
         """Say that an array of a shape will be asked for in a place."""
         self._sizes[place] = max(self._sizes.get(place, 0), math.prod(shape))
 
-    def array(self, place: str, shape: Sequence[int]) -> Array:
-        """Return the array; its content is whatever was left there."""
+    def array(
+        self, place: str, shape: Sequence[int], dtype: np.dtype[Any] | None = None
+    ) -> Array:
+        """Return the array; its content is whatever was left there.
+
+        Parameters
+        ----------
+        place, shape
+            As they were reserved.
+        dtype
+            If it is not that of the space: one whose numbers take no more bytes.
+        """
         size = self._sizes[place]
         if place not in self._space or len(self._space[place]) < size:
             self._space[place] = np.empty(size, self._dtype)
-        return self._space[place][: math.prod(shape)].reshape(shape)
+        space = self._space[place]
+        if dtype is not None:
+            space = space.view(dtype)
+        return space[: math.prod(shape)].reshape(shape)
 
 
 def share(

@@ -62,6 +62,7 @@ class NumpyEngine(Engine):
             self._targets = self._targeted()
         self._picture = layout(problem.start, self.dtype)
         self._moments = np.zeros_like(self._picture), np.zeros_like(self._picture)
+        self._room = np.empty_like(self._picture)
         low, high = problem.canvas.bounds
         self._bounds = tuple(layout(self._wide(b), self.dtype) for b in (low, high))
         self._iteration = 0
@@ -109,7 +110,9 @@ class NumpyEngine(Engine):
         with _quiet():
             self._plan.forward(picture)
             gradient = self._plan.backward(tapped)
-            variation = total_variation(picture, weight, gradient) if weight else 0.0
+            variation = 0.0
+            if weight:
+                variation = total_variation(picture, weight, gradient, self._room)
             return summed(self._targets, variation), gradient
 
     def step(self) -> Callable[[], Losses]:
@@ -122,15 +125,17 @@ class NumpyEngine(Engine):
 
     def _adam(self, gradient: Array) -> None:
         """Move the picture; the gradient is used up."""
-        first, second = self._moments
+        (first, second), room = self._moments, self._room
         rate = learning_rate(self.problem.protocol, self._iteration)
         self._iteration += 1
         time = self._iteration
         rate *= math.sqrt(1 - BETA2**time) / (1 - BETA1**time)
         first *= BETA1
-        first += (1 - BETA1) * gradient
+        first += np.multiply(gradient, 1 - BETA1, out=room)
         second *= BETA2
-        second += (1 - BETA2) * np.square(gradient)
+        np.square(gradient, out=room)
+        room *= 1 - BETA2
+        second += room
         np.sqrt(second, out=gradient)
         gradient += EPSILON
         np.divide(first, gradient, out=gradient)

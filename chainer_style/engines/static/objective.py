@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +108,7 @@ class TapLosses:
         self.value = content, style
 
 
-def total_variation(image: Array, weight: float, gradient: Array) -> float:
+def total_variation(image: Array, weight: float, gradient: Array, room: Array) -> float:
     """Return the weighted total variation, and add its gradient.
 
     Parameters
@@ -116,13 +117,17 @@ def total_variation(image: Array, weight: float, gradient: Array) -> float:
         Shape (height, width, channels).
     weight
         Per squared grey level.
+    room
+        Working space of the same size.
     """
     total = 0.0
     for one, other in (
         (np.s_[1:], np.s_[:-1]),
         (np.s_[:, 1:], np.s_[:, :-1]),
     ):
-        difference = image[one] - image[other]
+        shape = image[one].shape
+        difference = room.reshape(-1)[: math.prod(shape)].reshape(shape)
+        np.subtract(image[one], image[other], out=difference)
         total += weight * _energy(difference)
         difference *= 2 * weight / difference.size
         gradient[one] += difference

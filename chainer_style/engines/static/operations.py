@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainer_style.engines.static import convolutions
+from chainer_style.engines.static import convolutions, pooling
 from chainer_style.engines.static.buffers import Array, Scratch
 from chainer_style.errors import UserError
 from chainer_style.networks.nodes import (
@@ -92,6 +92,19 @@ class Convolution(Operation):
 class Rectifier(Operation):
     """max(x, 0), in place where input and output are one array."""
 
+    def __init__(
+        self,
+        node: ReLU,
+        inputs: Sequence[Shape],
+        output: Shape,
+        scratch: Scratch,
+        dtype: np.dtype[Any],
+    ) -> None:
+        super().__init__(node, inputs, output)
+        self._shape = (output.height, output.width, output.channels)
+        self._scratch = scratch
+        scratch.reserve("padded", self._shape)
+
     def forward(self, inputs: Sequence[Array], y: Array) -> None:
         """Write the output."""
         np.maximum(inputs[0], 0, out=y)
@@ -100,7 +113,9 @@ class Rectifier(Operation):
         self, inputs: Sequence[Array], y: Array, gy: Array, gradients: Sequence[Array]
     ) -> None:
         """Write the gradient of the input."""
-        np.multiply(gy, y > 0, out=gradients[0])
+        active = self._scratch.array("padded", self._shape)
+        np.greater(y, 0, out=active)
+        np.multiply(gy, active, out=gradients[0])
 
 
 class Identity(Operation):
@@ -135,13 +150,7 @@ class Joint(Operation):
 
 
 class Pooling(Operation):
-    """Average or maximum over windows, window position by window position.
-
-    An average counts what a window covers of picture and padding; a window that
-    reaches further has fewer to count.
-    """
-
-    node: Pool
+    """Average, maximum or root mean square over windows."""
 
     def __init__(
         self,
@@ -152,86 +161,18 @@ class Pooling(Operation):
         dtype: np.dtype[Any],
     ) -> None:
         super().__init__(node, inputs, output)
-        self._scratch = scratch
-        sides = zip(output[1:], inputs[0][1:], strict=True)
-        extents = [(count, length) for count, length in sides]
-        rows, columns = (self._covered(*extent) for extent in extents)
-        self._share = (1 / np.outer(rows, columns)).astype(dtype)[:, :, None]
-        self._padded = (
-            *((count - 1) * node.stride + node.kernel for count, _ in extents),
-            output.channels,
-        )
-        # The last window need not reach the end, and then the padding ends it.
-        self._padded = (
-            max(self._padded[0], inputs[0].height + node.pad),
-            max(self._padded[1], inputs[0].width + node.pad),
-            output.channels,
-        )
-        scratch.reserve("padded", self._padded)
-        scratch.reserve("tiles", (output.height, output.width, output.channels))
-        self._chosen = None
-        if node.kind == "max":
-            shape = (output.height, output.width, output.channels)
-            self._chosen = np.empty(shape, np.uint16)
-
-    def _covered(self, count: int, length: int) -> Array:
-        node = self.node
-        start = np.arange(count) * node.stride - node.pad
-        end = np.minimum(start + node.kernel, length + node.pad)
-        return (end - start).astype(float)
-
-    def _seen(self, padded: Array, position: int) -> Array:
-        """Return what all windows see at one of their positions."""
-        node, (_, height, width) = self.node, self.output
-        i, j = divmod(position, node.kernel)
-        return padded[
-            i : i + node.stride * (height - 1) + 1 : node.stride,
-            j : j + node.stride * (width - 1) + 1 : node.stride,
-        ]
-
-    def _spread(self, x: Array, beyond: float) -> Array:
-        """Return the input within its padding."""
-        pad, (height, width, _) = self.node.pad, x.shape
-        padded = self._scratch.array("padded", self._padded)
-        padded[:] = beyond
-        padded[pad : pad + height, pad : pad + width] = x
-        return padded
+        kind = pooling.KINDS[node.kind]
+        self._windows = kind(node, inputs[0], output, scratch, dtype)
 
     def forward(self, inputs: Sequence[Array], y: Array) -> None:
         """Write the output."""
-        if self._chosen is None:
-            padded = self._spread(inputs[0], 0)
-            np.copyto(y, self._seen(padded, 0))
-            for position in range(1, self.node.kernel**2):
-                y += self._seen(padded, position)
-            y *= self._share
-            return
-        padded = self._spread(inputs[0], -np.inf)
-        np.copyto(y, self._seen(padded, 0))
-        self._chosen[:] = 0
-        for position in range(1, self.node.kernel**2):
-            seen = self._seen(padded, position)
-            larger = seen > y
-            np.copyto(y, seen, where=larger)
-            self._chosen[larger] = position
+        self._windows.forward(inputs[0], y)
 
     def backward(
         self, inputs: Sequence[Array], y: Array, gy: Array, gradients: Sequence[Array]
     ) -> None:
         """Write the gradient of the input."""
-        gx = gradients[0]
-        padded = self._scratch.array("padded", self._padded)
-        padded[:] = 0
-        part = self._scratch.array("tiles", gy.shape)
-        if self._chosen is None:
-            np.multiply(gy, self._share, out=part)
-        for position in range(self.node.kernel**2):
-            if self._chosen is not None:
-                np.multiply(gy, self._chosen == position, out=part)
-            seen = self._seen(padded, position)
-            seen += part
-        pad, (height, width, _) = self.node.pad, gx.shape
-        np.copyto(gx, padded[pad : pad + height, pad : pad + width])
+        self._windows.backward(inputs[0], y, gy, gradients[0])
 
 
 class Normalisation(Operation):
@@ -239,32 +180,53 @@ class Normalisation(Operation):
 
     node: LRN
 
+    def __init__(
+        self,
+        node: LRN,
+        inputs: Sequence[Shape],
+        output: Shape,
+        scratch: Scratch,
+        dtype: np.dtype[Any],
+    ) -> None:
+        super().__init__(node, inputs, output)
+        self._strength = node.alpha / node.local_size
+        self._shape = (output.height, output.width, output.channels)
+        self._scale = np.empty(self._shape, dtype)
+        self._scratch = scratch
+        for place in ("padded", "whole"):
+            scratch.reserve(place, self._shape)
+
     def forward(self, inputs: Sequence[Array], y: Array) -> None:
         """Write the output."""
-        self._scale = self.node.k + self._sums(inputs[0] ** 2) * self._strength
-        np.multiply(inputs[0], self._scale**-self.node.beta, out=y)
+        squares = self._scratch.array("padded", self._shape)
+        np.square(inputs[0], out=squares)
+        self._sum(squares, self._scale)
+        self._scale *= self._strength
+        self._scale += self.node.k
+        np.power(self._scale, -self.node.beta, out=y)
+        y *= inputs[0]
 
     def backward(
         self, inputs: Sequence[Array], y: Array, gy: Array, gradients: Sequence[Array]
     ) -> None:
         """Write the gradient of the input."""
-        x, node = inputs[0], self.node
-        sums = self._sums(gy * y / self._scale)
-        own = gy * self._scale**-node.beta
-        gradients[0][:] = own - 2 * self._strength * node.beta * x * sums
+        own = self._scratch.array("padded", self._shape)
+        sums = self._scratch.array("whole", self._shape)
+        np.multiply(gy, y, out=own)
+        own /= self._scale
+        self._sum(own, sums)
+        sums *= inputs[0]
+        sums *= 2 * self._strength * self.node.beta
+        np.power(self._scale, -self.node.beta, out=own)
+        own *= gy
+        np.subtract(own, sums, out=gradients[0])
 
-    @property
-    def _strength(self) -> float:
-        return self.node.alpha / self.node.local_size
-
-    def _sums(self, values: Array) -> Array:
-        """Return the sums over neighbouring channels."""
-        reach = self.node.local_size // 2
-        total = values.copy()
-        for step in range(1, reach + 1):
+    def _sum(self, values: Array, total: Array) -> None:
+        """Write the sums over neighbouring channels."""
+        np.copyto(total, values)
+        for step in range(1, self.node.local_size // 2 + 1):
             total[:, :, step:] += values[:, :, :-step]
             total[:, :, :-step] += values[:, :, step:]
-        return total
 
 
 @functools.singledispatch
@@ -293,8 +255,10 @@ def _(node: Conv, inputs: Any, output: Any, *more: Any) -> Operation:
 
 
 @operation.register
-def _(node: ReLU, inputs: Any, output: Any, *more: Any) -> Operation:
-    return Rectifier(node, inputs, output)
+def _(
+    node: ReLU, inputs: Any, output: Any, parameters: Any, scratch: Any, dtype: Any
+) -> Operation:
+    return Rectifier(node, inputs, output, scratch, dtype)
 
 
 @operation.register
@@ -315,5 +279,7 @@ def _(
 
 
 @operation.register
-def _(node: LRN, inputs: Any, output: Any, *more: Any) -> Operation:
-    return Normalisation(node, inputs, output)
+def _(
+    node: LRN, inputs: Any, output: Any, parameters: Any, scratch: Any, dtype: Any
+) -> Operation:
+    return Normalisation(node, inputs, output, scratch, dtype)

@@ -19,8 +19,7 @@ class Plan:
 
     Every feature map has an array of its own, but a ReLU writes over the convolution
     that it reads unless that is tapped. Gradients share memory by lifetime. Nothing
-    is allocated while it runs, but the masks of ReLU and maximum pooling, and what
-    response normalisation needs.
+    is allocated while it runs, but by convolutions in groups.
 
     Parameters
     ----------
