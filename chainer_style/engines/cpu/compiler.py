@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.draft import Draft, Map
-from chainer_style.engines.cpu.kernels.pooling import MODES
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.errors import UserError
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import (
     LRN,
+    POOL_KINDS,
     Concat,
     Conv,
     Dropout,
@@ -365,7 +365,7 @@ def _window(node: Pool) -> dict[str, int]:
         "kernel": node.kernel,
         "stride": node.stride,
         "pad": node.pad,
-        "mode": MODES.index(node.kind),
+        "mode": POOL_KINDS.index(node.kind),
     }
 
 

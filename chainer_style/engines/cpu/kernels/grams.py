@@ -16,6 +16,7 @@ from chainer_style.engines.cpu.kernels.products import (
     ROWS,
     WIDE,
     block_more,
+    move,
     product,
 )
 from chainer_style.engines.cpu.kernels.results import DUMP, deliver
@@ -37,20 +38,18 @@ def gram(step, unit, space):
         for row in range(panel * PANEL, (panel + 1) * PANEL):
             for column in range(panel * PANEL, channels):
                 total[row * channels + column] = 0
-    features = floats(step.x, step.height * step.width * channels)
-    packed = floats(space + TABLES + DUMP, DEPTH * channels)
+    packed = space + TABLES + DUMP
     begin = slot * step.positions
     end = min(begin + step.positions, step.height * step.width)
     for first in range(begin, end, DEPTH):
         depth = min(DEPTH, end - first)
         for panel in range(share, panels):
+            source = step.x + (first * channels + panel * PANEL) * 4
+            target = packed + panel * DEPTH * WIDE
             for i in range(depth):
-                source = (first + i) * channels + panel * PANEL
-                target = (panel * DEPTH + i) * PANEL
-                for c in range(PANEL):
-                    packed[target + c] = features[source + c]
+                move(source + i * channels * 4, target + i * WIDE)
         for panel in range(share, panels, step.shares):
-            _row(space + TABLES + DUMP, panel, panels, depth, sums, channels)
+            _row(packed, panel, panels, depth, sums, channels)
 
 
 @njit(nogil=True)
@@ -72,7 +71,7 @@ def _row(packed, panel, panels, depth, sums, channels):
             )
 
 
-@njit(nogil=True)
+@njit(nogil=True, fastmath=REORDERED)
 def compare(step, unit, space):
     """Add the slots up and write what is off by the target, packed for a product.
 
@@ -85,24 +84,32 @@ def compare(step, unit, space):
     target = floats(step.target, size)
     y = floats(step.y, size)
     energy = 0.0
+    error = floats(space + TABLES + DUMP, PANEL)
+    scale, factor = np.float32(step.scale), np.float32(step.second_scale)
     for other in range(unit, panels):
-        for i in range(PANEL):
-            row = unit * PANEL + i
+        for row in range(unit * PANEL, (unit + 1) * PANEL):
+            start = row * channels + other * PANEL
+            error[:] = 0
+            for slot in range(step.positions):
+                for j in range(PANEL):
+                    error[j] += sums[slot * size + start + j]
+            if not step.target:
+                for j in range(PANEL):
+                    y[start + j] = scale * error[j]
+                    y[(other * PANEL + j) * channels + row] = scale * error[j]
+                continue
+            part = np.float32(0)
             for j in range(PANEL):
-                column = other * PANEL + j
-                value = 0.0
-                for slot in range(step.positions):
-                    value += sums[slot * size + row * channels + column]
-                value *= step.scale
-                if not step.target:
-                    y[row * channels + column] = value
-                    y[column * channels + row] = value
-                    continue
-                value -= target[row * channels + column]
-                energy += value * value * (1 if other == unit else 2)
-                value *= step.second_scale
-                y[(other * channels + row) * PANEL + j] = value
-                y[(unit * channels + column) * PANEL + i] = value
+                error[j] = scale * error[j] - target[start + j]
+                part += error[j] * error[j]
+                error[j] *= factor
+            energy += float(part) * (1 if other == unit else 2)
+            here = (other * channels + row) * PANEL
+            there = (unit * channels + other * PANEL) * PANEL + row - unit * PANEL
+            for j in range(PANEL):
+                y[here + j] = error[j]
+            for j in range(PANEL):
+                y[there + j * PANEL] = error[j]
     doubles(step.partial, unit + 1)[unit] = energy
 
 

@@ -13,9 +13,9 @@ from chainer_style.engines.cpu.kernels.access import floats, octets
 from chainer_style.engines.cpu.kernels.results import DUMP, deliver
 from chainer_style.engines.cpu.kernels.vectors import REORDERED
 from chainer_style.engines.cpu.kernels.winograd import TABLES
+from chainer_style.networks.nodes import POOL_KINDS
 
-MODES = ("average", "max", "l2")
-AVERAGE, MAXIMUM, L2 = range(3)
+AVERAGE, MAXIMUM, L2 = (POOL_KINDS.index(kind) for kind in ("average", "max", "l2"))
 
 
 @njit(nogil=True)

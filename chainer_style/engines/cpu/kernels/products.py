@@ -89,6 +89,14 @@ def _block(transposed: bool) -> Any:
 block, block_more = _block(False), _block(True)
 
 
+@kernel(2)
+def move(emit: Emitter, source: Any, target: Any) -> None:
+    """Copy a row of a panel."""
+    for offset in (0, 4 * emit.lanes):
+        value = emit.load(emit.plus(source, offset))
+        emit.store(value, emit.plus(target, offset))
+
+
 @njit(nogil=True)
 def product(a, stride, b, depth, panels, c, c_stride, rows):
     """Write a product of float32 matrices.
