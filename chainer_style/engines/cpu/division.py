@@ -61,7 +61,26 @@ def convolution(found: Filters, read: Map, written: Map, threads: int) -> Cut:
     """Divide a convolution."""
     if found.made:
         return _tiles(found, read, written, threads)
+    if found.windows is None:
+        return _gathered(found, read, written, threads)
     return _windows(found, read, written, threads)
+
+
+def _gathered(found: Filters, read: Map, written: Map, threads: int) -> Cut:
+    narrow = 4 * found.panels * PANEL
+    rows = max(2 * found.kernel, CACHE // 2 // (read.width * narrow))
+    rows = _balanced(written.height, min(rows, written.height), threads)
+    return Cut(
+        kind="gather",
+        units=-(-written.height // rows),
+        space=(rows + found.kernel) * read.width * narrow,
+        values={
+            "positions": rows,
+            "panels": found.panels,
+            "kernel": found.kernel,
+            "pad": found.pad,
+        },
+    )
 
 
 def _tiles(found: Filters, read: Map, written: Map, threads: int) -> Cut:

@@ -167,6 +167,18 @@ def backward(filters: Array, conv: Conv, raw: bool) -> Windows:
     return Windows(panels, window, square // stride, -first, square, read)
 
 
+def gathered(filters: Array) -> Array:
+    """Return the filters of a convolution of the picture as `gather.gather` reads them.
+
+    Shape (panels, out, `PANEL`): a row lists the places of the window, then channels.
+    """
+    outputs, inputs, kernel, _ = filters.shape
+    matrix = np.zeros((1, 1, 1, filled(outputs), kernel * kernel * inputs), np.float32)
+    flat = filters.transpose(0, 2, 3, 1).reshape(outputs, -1)
+    matrix[0, 0, 0, :outputs] = flat
+    return _packed(matrix, PANEL)[0]
+
+
 def _reach(square: int, kernel: int, stride: int, pad: int) -> tuple[int, int]:
     """Return where the window begins that reaches a square, and its extent."""
     first = -((kernel - 1 - pad) // stride)

@@ -25,17 +25,24 @@ class Filters:
     name
         Of the array in `Parameters.addresses`.
     made
-        Results of a Winograd tile along an axis; 0: they are `filters.Windows`.
+        Results of a Winograd tile along an axis; 0: none is made.
     pad
         Zeros around what is read.
     windows
-        The geometry, if they are windows.
+        The geometry, if they are windows; without it and tiles, see
+        `kernels.gather`.
+    kernel
+        Height and width of the filters.
+    panels
+        That the results fill.
     """
 
     name: str
     made: int
     pad: int
     windows: filters.Windows | None = None
+    kernel: int = 3
+    panels: int = 0
 
 
 class Parameters:
@@ -99,6 +106,10 @@ class Parameters:
             pad = 2 - node.pad if backward else node.pad
             self.keep(name, filters.transformed(turned, made))
             return Filters(name, made, pad)
+        if backward and node.inputs[0] == INPUT and node.stride == node.groups == 1:
+            panels = filters.gathered(array)
+            self.keep(name, panels)
+            return Filters(name, 0, node.pad, kernel=node.kernel, panels=len(panels))
         make = filters.backward if backward else filters.forward
         found = make(array, node, raw=node.inputs[0] == INPUT)
         self.keep(name, found.panels)

@@ -15,7 +15,8 @@ from chainer_style.engines.cpu.kernels.products import (
     PANEL,
     ROWS,
     WIDE,
-    block_more,
+    cross,
+    cross_more,
     move,
     product,
 )
@@ -33,11 +34,6 @@ def gram(step, unit, space):
     slot, share = unit // step.shares, unit % step.shares
     channels, panels = step.channels, step.channels // PANEL
     sums = step.y + slot * channels * channels * 4
-    total = floats(sums, channels * channels)
-    for panel in range(share, panels, step.shares):
-        for row in range(panel * PANEL, (panel + 1) * PANEL):
-            for column in range(panel * PANEL, channels):
-                total[row * channels + column] = 0
     packed = space + TABLES + DUMP
     begin = slot * step.positions
     end = min(begin + step.positions, step.height * step.width)
@@ -49,26 +45,23 @@ def gram(step, unit, space):
             for i in range(depth):
                 move(source + i * channels * 4, target + i * WIDE)
         for panel in range(share, panels, step.shares):
-            _row(packed, panel, panels, depth, sums, channels)
+            _row(packed, panel, panels, depth, sums, channels, first > begin)
 
 
 @njit(nogil=True)
-def _row(packed, panel, panels, depth, sums, channels):
-    """Add the products of a panel with itself and all behind it."""
+def _row(packed, panel, panels, depth, sums, channels, more):
+    """Write, or add, the products of a panel with itself and all behind it."""
     blocks = (PANEL + ROWS - 1) // ROWS
     for other in range(panel, panels):
         for i in range(blocks):
             first, last = PANEL * i // blocks, PANEL * (i + 1) // blocks
             place = sums + ((panel * PANEL + first) * channels + other * PANEL) * 4
-            block_more(
-                last - first,
-                packed + panel * DEPTH * WIDE + 4 * first,
-                WIDE,
-                packed + other * DEPTH * WIDE,
-                depth,
-                place,
-                4 * channels,
-            )
+            left = packed + panel * DEPTH * WIDE + 4 * first
+            right = packed + other * DEPTH * WIDE
+            if more:
+                cross_more(last - first, left, WIDE, right, depth, place, 4 * channels)
+            else:
+                cross(last - first, left, WIDE, right, depth, place, 4 * channels)
 
 
 @njit(nogil=True, fastmath=REORDERED)

@@ -14,6 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from chainer_style.engines.cpu.kernels import (
+    gather,
     grams,
     picture,
     pointwise,
@@ -82,7 +83,8 @@ def _ticks(typing: Any) -> Any:
 
 
 _winograd2, _winograd4, _winograd6 = (winograd.make(made) for made in (2, 4, 6))
-_windows, _pool, _unpool = windows.windows, pooling.pool, pooling.unpool
+_windows, _gather = windows.windows, gather.gather
+_pool, _unpool = pooling.pool, pooling.unpool
 _rectify, _copy = pointwise.rectify, pointwise.copy
 _normalise, _unnormalise = pointwise.normalise, pointwise.unnormalise
 _gram, _compare, _style = grams.gram, grams.compare, grams.style
@@ -93,6 +95,7 @@ KERNELS = (
     _winograd4,
     _winograd6,
     _windows,
+    _gather,
     _pool,
     _unpool,
     _rectify,

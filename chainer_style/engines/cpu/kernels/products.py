@@ -42,7 +42,7 @@ def _sums(
     return turn.following
 
 
-def _block(transposed: bool) -> Any:
+def _block(transposed: bool, add: bool) -> Any:
     @kernel(7)
     def block(
         emit: Emitter,
@@ -56,8 +56,7 @@ def _block(transposed: bool) -> Any:
     ) -> None:
         """Write the product of up to `ROWS` rows and a panel.
 
-        The stride of `a` is that of its rows; transposed, that of its columns, and
-        the product is added to what is there.
+        The stride of `a` is that of its rows; transposed, that of its columns.
         """
         builder = emit.builder
         done = builder.append_basic_block("computed")
@@ -73,10 +72,12 @@ def _block(transposed: bool) -> Any:
             ]
             if transposed:
                 distances: list[Any] = [4 * row for row in range(count)]
-                start, step = [emit.load(place) for place in places], stride
+                step = stride
             else:
                 distances = [emit.times(stride, row) for row in range(count)]
-                start, step = [emit.constant(0)] * len(places), emit.word(4)
+                step = emit.word(4)
+            zero = emit.constant(0)
+            start = [emit.load(place) if add else zero for place in places]
             sums = _sums(emit, a, step, distances, b, depth, start)
             for value, place in zip(sums, places, strict=True):
                 emit.store(value, place)
@@ -86,7 +87,8 @@ def _block(transposed: bool) -> Any:
     return block
 
 
-block, block_more = _block(False), _block(True)
+block = _block(False, False)
+cross, cross_more = _block(True, False), _block(True, True)
 
 
 @kernel(2)

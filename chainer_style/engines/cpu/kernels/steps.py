@@ -12,6 +12,7 @@ KINDS = (
     "winograd4",
     "winograd6",
     "windows",
+    "gather",
     "pool",
     "unpool",
     "rectify",
