@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 from chainer_style.engines.cpu.draft import Map
 from chainer_style.engines.cpu.kernels.products import PANEL
+from chainer_style.engines.cpu.kernels.winograd import LINE
 
 if TYPE_CHECKING:
     from chainer_style.engines.cpu.parameters import Filters
 
-CACHE = 1_500_000
+CACHE = 900_000
 """Bytes of a block: about what a core's own cache holds."""
 
-LEAST = 96
+LEAST = 48
 """Tiles of a block at least: for fewer, filters are read too often."""
+
+LARGE = 16_000_000
+"""Bytes of filters that no cache holds: blocks of twice as many tiles."""
 
 SLOT = 2048
 """Positions at least that one sum of a Gram matrix is over, where there are as many."""
@@ -89,14 +93,15 @@ def _tiles(found: Filters, read: Map, written: Map, threads: int) -> Cut:
     total = -(-written.height // made) * -(-written.width // made)
     panels = written.channels // PANEL
     each = 4 * planes * (read.channels + written.channels)
-    block = min(total, max(LEAST, CACHE // each))
+    large = 4 * planes * read.channels * written.channels > LARGE
+    block = min(total, max(LEAST * (1 + large), CACHE // each))
     block = _balanced(total, block, threads)
     cut = shares(-(-total // block), panels, threads)
     widest = -(-panels // cut) * PANEL
     return Cut(
         kind=f"winograd{made}",
         units=-(-total // block) * cut,
-        space=4 * planes * block * (read.channels + widest),
+        space=planes * (4 * block * (read.channels + widest) + 2 * LINE),
         values={
             "positions": block,
             "shares": cut,

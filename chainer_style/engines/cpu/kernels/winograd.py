@@ -14,6 +14,10 @@ from chainer_style.engines.cpu.kernels.results import DUMP, STEP
 TABLES = 4096
 """Bytes at the start of a thread's space for tables of addresses."""
 
+LINE = 64
+"""Bytes between two planes of products: without them, all planes of a tile would lie
+on the same few lines of the cache, and push each other out."""
+
 
 @njit(nogil=True)
 def _look_up(table, start, row, column, extent, height, width, stride, beyond):
@@ -48,7 +52,7 @@ def make(made: int) -> Any:
         table = words(space, planes)
         inputs = space + TABLES + DUMP
         wide = 4 * step.channels
-        plane = step.positions * wide
+        plane = step.positions * wide + LINE
         for i in range(count):
             row, column = (first + i) // across, (first + i) % across
             _look_up(
@@ -66,7 +70,7 @@ def make(made: int) -> Any:
                 gather(space, offset, inputs + i * wide + offset, plane)
         results = inputs + planes * plane
         narrow = panels * WIDE
-        result_plane = step.positions * narrow
+        result_plane = step.positions * narrow + LINE
         for i in range(planes):
             weights = step.weights + (i * step.panels + begin) * step.channels * WIDE
             product(
