@@ -10,7 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from chainer_style.errors import UserError
+
+CACHE = "CHAINER_STYLE_CACHE"
+"""Environment variable that names another folder for what is kept to save time."""
 
 
 @contextlib.contextmanager
@@ -92,3 +97,13 @@ def write_json(path: Path, document: Any) -> None:
     with replacing(path) as temporary:
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def cache_folder() -> Path:
+    """Return the folder of what is kept to save time, whether it exists or not.
+
+    `CACHE` names it; else it is the package's part of the user's cache.
+    """
+    return named_folder(CACHE) or platformdirs.user_cache_path(
+        "chainer-style", appauthor=False
+    )

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chainer_style import protocols, transfer
-from chainer_style.weights import Weights, cache, folder, seeded
+from chainer_style import files, protocols, transfer
+from chainer_style.weights import Weights, folder, seeded
 
 # Examples are few and small; how long one takes is no matter of correctness.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -32,7 +32,7 @@ def no_trained_weights(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def no_cache_of_the_users(tmp_path_factory):
     """No test reads or writes what this machine has learned."""
-    os.environ[cache.VARIABLE] = str(tmp_path_factory.mktemp("cache"))
+    os.environ[files.CACHE] = str(tmp_path_factory.mktemp("cache"))
 
 
 @functools.cache

@@ -21,19 +21,15 @@ from typing import Any
 
 import chainer
 import numpy as np
-import platformdirs
 
 from chainer_style import __version__, functions, provenance
 from chainer_style.errors import UserError
-from chainer_style.files import make_folder, named_folder
+from chainer_style.files import cache_folder, make_folder
 from chainer_style.networks import Network
 from chainer_style.networks.nodes import Node
 from chainer_style.weights import layerwise, selftaught, store
 from chainer_style.weights.collection import Weights
 from chainer_style.weights.layerwise import Matrix
-
-VARIABLE = "CHAINER_STYLE_CACHE"
-"""Environment variable that names another folder."""
 
 LARGEST = 512 * 2**20
 """Most bytes of weights that are kept: sixteen times those of VGG-16.
@@ -51,10 +47,7 @@ def home() -> Path:
     ``self-taught`` within ``$CHAINER_STYLE_CACHE`` if that is set, else within the
     package's part of the user's cache.
     """
-    cache = named_folder(VARIABLE) or platformdirs.user_cache_path(
-        "chainer-style", appauthor=False
-    )
-    return cache / "self-taught"
+    return cache_folder() / "self-taught"
 
 
 def self_taught(

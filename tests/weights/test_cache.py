@@ -13,7 +13,7 @@ import numpy as np
 import platformdirs
 import pytest
 
-from chainer_style import networks, provenance, transfer, weights
+from chainer_style import files, networks, provenance, transfer, weights
 from chainer_style.networks import Network
 from chainer_style.weights import cache, layerwise, selftaught, store
 from chainer_style.weights.collection import Weights
@@ -30,7 +30,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(files.CACHE, str(tmp_path / "cache"))
     return tmp_path / "cache" / "self-taught"
 
 
@@ -227,7 +227,7 @@ def test_what_is_damaged_is_learned_again(home: Path, two, learned, harm) -> Non
 @pytest.mark.parametrize("name", ["file", "file/below", "/dev/null", "/proc/cache"])
 def test_a_folder_that_cannot_be(tmp_path, monkeypatch, two, learned, name) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / name))
+    monkeypatch.setenv(files.CACHE, str(tmp_path / name))
     assert same(*(cache.self_taught(PART, two) for _ in range(2)))
     assert len(learned) == 2
     assert not (tmp_path / "file").stat().st_size
@@ -291,8 +291,8 @@ def test_what_was_used_longest_ago_goes_first(
 
 
 def test_where_it_is(monkeypatch) -> None:
-    monkeypatch.setenv(cache.VARIABLE, "~/somewhere")
+    monkeypatch.setenv(files.CACHE, "~/somewhere")
     assert cache.home() == Path.home() / "somewhere" / "self-taught"
-    monkeypatch.setenv(cache.VARIABLE, "")
+    monkeypatch.setenv(files.CACHE, "")
     user = platformdirs.user_cache_path("chainer-style", appauthor=False)
     assert cache.home() == user / "self-taught"

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import reference
 
-from chainer_style import networks, weights
+from chainer_style import files, networks, weights
 from chainer_style.errors import UserError
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv
-from chainer_style.weights import cache, layerwise, natural, selftaught
+from chainer_style.weights import layerwise, natural, selftaught
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_a_picture_smaller_than_the_network_expects():
 
 
 def test_load_by_name(two_pictures, tmp_path, monkeypatch):
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(files.CACHE, str(tmp_path))
     network = part("vgg16", "conv1_2")
     seen = []
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import llvmlite
 import numba
-import platformdirs
 from numba import types
 from numba.core.caching import (
     CompileResultCacheImpl,
@@ -20,8 +19,10 @@ from numba.core.caching import (
 )
 from numba.core.registry import cpu_target
 
+from chainer_style.engines.cpu.kernels import target
 from chainer_style.engines.cpu.kernels.interpreter import KERNELS, execute
 from chainer_style.engines.cpu.kernels.steps import KINDS, STEP
+from chainer_style.files import cache_folder
 
 Watch = Callable[[Sequence[str]], Iterable[str]]
 """Passes names on as they are dealt with, and may show how far it is."""
@@ -44,11 +45,11 @@ def folder() -> Path:
     calls.
     """
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
-    digest.update(repr(cpu_target.target_context.codegen().magic_tuple()).encode())
+    cpu = cpu_target.target_context.codegen().magic_tuple()
+    digest.update(f"{target.get().name} {cpu}".encode())
     for source in sorted((Path(__file__).parent / "kernels").glob("*.py")):
         digest.update(source.read_bytes())
-    kept = Path(platformdirs.user_cache_dir("chainer_style"))
-    return kept / "kernels" / digest.hexdigest()[:16]
+    return cache_folder() / "kernels" / digest.hexdigest()[:16]
 
 
 class _Place(_CacheLocator):  # type: ignore[misc]

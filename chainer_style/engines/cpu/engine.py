@@ -13,9 +13,11 @@ from chainer_style.engines.base import Device, Engine, Losses, Precision, Proble
 from chainer_style.engines.cpu import compiled
 from chainer_style.engines.cpu.iteration import Iteration
 from chainer_style.engines.cpu.parameters import Parameters
+from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.targets import targets
 from chainer_style.engines.cpu.team import team
 from chainer_style.engines.steps import BETA1, BETA2, learning_rate
+from chainer_style.errors import UserError
 
 Array = npt.NDArray[Any]
 
@@ -38,7 +40,8 @@ class CpuEngine(Engine):
     Raises
     ------
     UserError
-        If the network has a node that it does not know.
+        If the network has a node that it does not know, or another precision is
+        asked for.
     """
 
     name = "cpu"
@@ -46,6 +49,11 @@ class CpuEngine(Engine):
     def __init__(
         self, problem: Problem, device: Device, precision: Precision = "float32"
     ) -> None:
+        if precision != "float32":
+            raise UserError(
+                f"the engine 'cpu' computes in float32, not {precision}; take "
+                "--engine numpy"
+            )
         self.problem = problem
         compiled.load()
         threads = team(device.cores)
@@ -74,6 +82,11 @@ class CpuEngine(Engine):
         """A copy of the picture as it stands (see `Engine`)."""
         picture = self._iteration.picture.transpose(2, 0, 1)[None]
         return np.array(picture, order="C")
+
+    @property
+    def plan(self) -> Plan:
+        """The program of an iteration, with its memory."""
+        return self._iteration.plan
 
     def synchronize(self) -> None:
         """Return at once: all threads are done when a step returns."""

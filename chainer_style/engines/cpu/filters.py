@@ -176,7 +176,8 @@ def gathered(filters: Array) -> Array:
     matrix = np.zeros((1, 1, 1, filled(outputs), kernel * kernel * inputs), np.float32)
     flat = filters.transpose(0, 2, 3, 1).reshape(outputs, -1)
     matrix[0, 0, 0, :outputs] = flat
-    return _packed(matrix, PANEL)[0]
+    found: Array = _packed(matrix, PANEL)[0]
+    return found
 
 
 def _reach(square: int, kernel: int, stride: int, pad: int) -> tuple[int, int]:

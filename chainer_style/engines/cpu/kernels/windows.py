@@ -88,7 +88,8 @@ def windows(step, unit, space):
     wide = 4 * depth
     inputs = space + TABLES + DUMP
     results = inputs
-    if step.kernel == step.stride == 1 and not step.pad and step.groups == 1:
+    plain = step.kernel == step.stride == step.square == step.groups == 1
+    if plain and not step.pad:
         inputs = step.x + first * wide
     else:
         results = inputs + step.positions * wide

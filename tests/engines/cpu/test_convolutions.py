@@ -1,0 +1,187 @@
+"""Single convolutions by compiled kernels, against direct ones in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chainer_style.engines.cpu import compiled, division, filters
+from chainer_style.engines.cpu.draft import Draft, Map
+from chainer_style.engines.cpu.kernels.matrices import POINTS, matrices
+from chainer_style.engines.cpu.parameters import Parameters
+from chainer_style.engines.cpu.plan import Plan
+from chainer_style.engines.cpu.team import team
+from chainer_style.networks import INPUT, Network
+from chainer_style.networks.nodes import Conv, Shape
+
+
+def direct(x, w, node):
+    """Return a convolution of (h, w, c), window by window."""
+    x = np.pad(x, [(node.pad, node.pad)] * 2 + [(0, 0)]).astype(np.float64)
+    height, width = ((n - node.kernel) // node.stride + 1 for n in x.shape[:2])
+    y = np.zeros((height, width, node.channels))
+    each, made = w.shape[1], node.channels // node.groups
+    for group in range(node.groups):
+        part = w[group * made : (group + 1) * made].astype(np.float64)
+        seen = x[:, :, group * each : (group + 1) * each]
+        for i in range(height):
+            for j in range(width):
+                top, left = i * node.stride, j * node.stride
+                window = seen[top : top + node.kernel, left : left + node.kernel]
+                y[i, j, group * made : (group + 1) * made] = np.einsum(
+                    "ijc,kcij->k", window, part
+                )
+    return y
+
+
+def direct_back(gy, w, node, shape):
+    """Return the gradient of the input, window by window."""
+    height, width = shape
+    gx = np.zeros(
+        (height + 2 * node.pad, width + 2 * node.pad, w.shape[1] * node.groups)
+    )
+    each, made = w.shape[1], node.channels // node.groups
+    for i in range(gy.shape[0]):
+        for j in range(gy.shape[1]):
+            top, left = i * node.stride, j * node.stride
+            for group in range(node.groups):
+                gx[
+                    top : top + node.kernel,
+                    left : left + node.kernel,
+                    group * each : (group + 1) * each,
+                ] += np.einsum(
+                    "k,kcij->ijc",
+                    gy[i, j, group * made : (group + 1) * made].astype(np.float64),
+                    w[group * made : (group + 1) * made].astype(np.float64),
+                )
+    return gx[node.pad : node.pad + height, node.pad : node.pad + width]
+
+
+def run(node, w, x, written, *, backward=False, made=None, threads=2):
+    """Return what the kernels make of a map, with the channels that count."""
+    compiled.load()
+    raw = node.inputs[0] == INPUT
+    height, width = (written if backward else x).shape[:2]
+    channels = w.shape[1] * node.groups
+    before = () if raw else (Conv("before", (INPUT,), channels=channels),)
+    network = Network("n", "n", (*before, node), (), (0, 0, 0), 8, "")
+    arrays = {node.name: {"W": w, "b": np.zeros(len(w), np.float32)}}
+    parameters = Parameters(network, arrays, height, width)
+    if made is not None:
+        parameters._tiles = dict.fromkeys(parameters._tiles, made)
+    maps = [
+        Map.of(Shape(a.shape[2], *a.shape[:2]), raw=raw and here)
+        for a, here in ((x, not backward), (written, backward))
+    ]
+    found = parameters.filters(node, backward)
+    cut = division.convolution(found, *maps, threads)
+    draft = Draft()
+    draft.buffer("x", maps[0].size, kept=True)
+    draft.buffer("y", maps[1].size, kept=True)
+    uses = {"x": "x", "y": "y", "weights": found.name, "bias": "zeros"}
+    uses["floor"] = "no floor"
+    draft.add(
+        "conv",
+        cut.kind,
+        cut.units,
+        uses,
+        space=cut.space,
+        backward=backward,
+        **maps[0].read(),
+        **maps[1].written(),
+        **cut.values,
+    )
+    draft.fixed |= parameters.addresses
+    plan = Plan(draft, team(threads))
+    filled = [(m.height, m.width, m.channels) for m in maps]
+    given = plan.array("x", filled[0])
+    given[:] = 0
+    given[:, :, : x.shape[2]] = x
+    result = plan.array("y", filled[1])
+    result[:] = np.nan
+    plan.run()
+    assert not result[:, :, written.shape[2] :].any()
+    return cut.kind, result[:, :, : written.shape[2]].copy()
+
+
+def relative(found, true):
+    return np.linalg.norm(found - true) / np.linalg.norm(true)
+
+
+@st.composite
+def convolutions(draw):
+    groups = draw(st.sampled_from([1, 1, 2]))
+    kernel = draw(st.integers(1, 7))
+    stride = draw(st.integers(1, 4))
+    pad = draw(st.integers(0, min(3, kernel - 1)))
+    raw = groups == 1 and draw(st.booleans())
+    inputs = 3 if raw else groups * draw(st.sampled_from([8, 24, 32, 48]))
+    outputs = groups * draw(st.sampled_from([5, 32, 48, 64]))
+    source = INPUT if raw else "before"
+    node = Conv("conv", (source,), outputs, kernel, stride, pad, groups)
+    least = max(1, kernel - 2 * pad)
+    height = draw(st.integers(least, 20))
+    width = draw(st.integers(least, 20))
+    return node, inputs, height, width
+
+
+@settings(max_examples=40)
+@given(convolutions(), st.integers(1, 3))
+def test_any_convolution_and_its_gradient(given_, threads):
+    node, inputs, height, width = given_
+    random = np.random.RandomState(0)
+    w = random.randn(node.channels, inputs // node.groups, *[node.kernel] * 2)
+    w = w.astype(np.float32)
+    x = random.randn(height, width, inputs).astype(np.float32)
+    y = direct(x, w, node)
+    _, found = run(node, w, x, y, threads=threads)
+    assert relative(found, y) < 1e-5
+    gy = random.randn(*y.shape).astype(np.float32)
+    gx = direct_back(gy, w, node, (height, width))
+    _, found = run(node, w, gy, gx, backward=True, threads=threads)
+    if gx.any():
+        assert relative(found, gx) < 1e-5
+    else:
+        assert not found.any()
+
+
+BOUNDS = {2: 1e-6, 4: 8e-6, 6: 2e-5}
+"""Largest relative error of a layer in single precision, by the tile's results."""
+
+
+@pytest.mark.parametrize("made", BOUNDS)
+@pytest.mark.parametrize("channels", [32, 256])
+@pytest.mark.parametrize("backward", [False, True])
+def test_the_error_of_each_tile(made, channels, backward, random):
+    """Of non-negative features, as behind a ReLU, and filters of their scale."""
+    node = Conv("conv", ("before",), channels, kernel=3, pad=1)
+    w = random.randn(channels, channels, 3, 3) * np.sqrt(2 / (9 * channels))
+    w = w.astype(np.float32)
+    x = np.maximum(random.randn(13, 11, channels), 0).astype(np.float32)
+    y = direct_back(x, w, node, x.shape[:2]) if backward else direct(x, w, node)
+    kind, found = run(node, w, x, y, backward=backward, made=made)
+    assert kind == f"winograd{made}"
+    assert 1e-8 < relative(found, y) < BOUNDS[made]
+
+
+@pytest.mark.parametrize("made", POINTS)
+def test_minimal_filtering_is_exact(made, random):
+    into, filters_, back = matrices(made)
+    tile, kernel = random.randn(made + 2), random.randn(3)
+    found = back @ ((filters_ @ kernel) * (into @ tile))
+    np.testing.assert_allclose(found, np.convolve(tile, kernel[::-1], "valid"))
+
+
+@given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 4), st.integers(0, 3))
+def test_a_square_gathers_from_all_that_reaches_it(times, kernel, stride, pad):
+    side = times * stride
+    first, window = filters._reach(side, kernel, stride, pad)
+    reaching = {
+        q
+        for q in range(-20, 40)
+        for i in range(kernel)
+        if 0 <= stride * q + i - pad < side
+    }
+    assert reaching <= set(range(first, first + window))

@@ -1,0 +1,76 @@
+"""What engine cpu has for itself; see also test_agreement."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import problems
+import pytest
+
+from chainer_style.engines.base import Device
+from chainer_style.engines.cpu.engine import CpuEngine
+from chainer_style.errors import UserError
+
+
+def test_the_number_of_threads_changes_no_bit(weights_of):
+    problem = problems.make(weights_of, "vgg16", 53, 70, "modern")
+    found = []
+    for threads in (1, 2, 5):
+        engine = CpuEngine(problem, Device(threads=threads))
+        for _ in range(3):
+            losses = engine.step()()
+        found.append((losses, engine.image))
+    for losses, image in found[1:]:
+        assert losses.content == found[0][0].content
+        assert losses.style == found[0][0].style
+        np.testing.assert_array_equal(image, found[0][1])
+
+
+def test_a_step_allocates_little(weights_of):
+    """Less than a picture: counters and clocks of the steps, and the losses."""
+    problem = problems.make(weights_of, "vgg16", 112, 112, "modern")
+    engine = CpuEngine(problem, Device(threads=2))
+    engine.step()
+    tracemalloc.start()
+    try:
+        engine.step()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 0.5 * problem.start.nbytes
+
+
+def test_what_is_no_number_stays_so(weights_of):
+    """A ReLU must not hide it, nor the clip: the loop has to notice."""
+    problem = problems.make(weights_of, "vgg16", 16, 16, "modern")
+    engine = CpuEngine(problem, Device())
+    picture = problem.start.copy()
+    picture[0, 1, 7, 7] = np.nan
+    losses, _ = engine.evaluate(picture)
+    assert not losses.is_finite
+
+
+@pytest.mark.parametrize("clipped", [False, True])
+def test_the_programs_clip_cuts_to_integers(weights_of, clipped):
+    """Whenever the first value is clipped, as np.vectorize did."""
+    problem = problems.make(weights_of, "vgg16", 16, 16, learning_rate=4.0)
+    problem.start[0, 0, 0, 0] = 500 if clipped else 3.25
+    engine = CpuEngine(problem, Device())
+    engine.step()
+    image = engine.image
+    assert image.min() >= -120
+    assert image.max() <= 136
+    assert (image == np.trunc(image)).all() == clipped
+
+
+def test_only_single_precision():
+    with pytest.raises(UserError, match="computes in float32, not float64; take"):
+        CpuEngine(None, Device(), "float64")
+
+
+def test_memory_is_shared_by_lifetime(weights_of):
+    problem = problems.make(weights_of, "vgg16", 96, 96, "modern")
+    plan = CpuEngine(problem, Device(threads=1)).plan
+    alone = sum(2 * 4 * shape.size for shape in problem.network.shapes(96, 96).values())
+    assert plan.arena.size < 0.4 * alone

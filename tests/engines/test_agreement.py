@@ -1,0 +1,167 @@
+"""Every engine gives the losses, the gradient and the picture of the reference."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import problems
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chainer_style import engines, networks
+from chainer_style.engines.base import Device
+from chainer_style.errors import UserError
+
+
+class Kind(NamedTuple):
+    engine: str
+    precision: str
+    threads: int
+    bound: float
+
+    def create(self, problem):
+        device = Device(threads=self.threads)
+        return engines.create(self.engine, problem, device, self.precision)
+
+
+KINDS = (
+    Kind("numpy", "float64", 1, 1e-10),
+    Kind("numpy", "float32", 1, 1e-4),
+    Kind("cpu", "float32", 1, 1e-4),
+    Kind("cpu", "float32", 3, 1e-4),
+)
+# Its channels make it slow, and nothing in it is not in the others.
+NETWORKS = [
+    pytest.param(n, marks=[pytest.mark.slow] if n == "illust2vec" else [])
+    for n in networks.NETWORKS
+]
+
+
+@functools.cache
+def reference(weights_of, name, height, width, protocol, **options):
+    problem = problems.make(weights_of, name, height, width, protocol, **options)
+    return problem, *problems.reference(problem)
+
+
+def agree(kind, problem, true, gradient):
+    losses, found = kind.create(problem).evaluate(problem.start)
+    assert losses.total == pytest.approx(true.total, rel=kind.bound)
+    np.testing.assert_allclose(losses.content, true.content, rtol=kind.bound)
+    np.testing.assert_allclose(losses.style, true.style, rtol=kind.bound)
+    assert losses.variation == pytest.approx(true.variation, rel=kind.bound)
+    assert found.shape == problem.start.shape
+    assert problems.relative(found, gradient) < kind.bound
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("protocol", ["2016", "modern"])
+def test_losses_and_gradient_are_the_references(weights_of, kind, name, protocol):
+    least = problems.smallest(name, protocol)
+    agree(kind, *reference(weights_of, name, least + 3, least + 8, protocol))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_so_they_are_at_the_smallest_size(weights_of, kind, name):
+    least = problems.smallest(name, "2016")
+    agree(kind, *reference(weights_of, name, least, least, "2016"))
+
+
+# In single precision the maximum of a window may be another one than the reference's
+# where two are as good as equal, which noise has many of at larger sizes.
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("name", ["vgg16", "nin", "googlenet"])
+@pytest.mark.parametrize("pooling", ["max", "l2"])
+@pytest.mark.parametrize("rounding", ["floor", "ceil"])
+def test_so_they_are_by_any_pooling(weights_of, kind, name, pooling, rounding):
+    options = {"pooling": pooling, "pooling_rounding": rounding}
+    least = problems.smallest(name, "modern", **options)
+    size = least + 3, least + 8
+    agree(kind, *reference(weights_of, name, *size, "modern", **options))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@settings(max_examples=6)
+@given(height=st.integers(8, 70), width=st.integers(8, 70))
+def test_any_size(weights_of, kind, height, width):
+    agree(kind, *reference(weights_of, "vgg16", height, width, "modern"))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("protocol", ["2016", "modern"])
+def test_the_picture_goes_the_references_way(weights_of, kind, protocol):
+    """Clip and falling learning rate included."""
+    problem = problems.make(weights_of, "nin", 70, 75, protocol, iterations=6)
+    precise = engines.create("chainer", problem, Device(), "float64")
+    engine = kind.create(problem)
+    for _ in range(6):
+        assert engine.step()().total == pytest.approx(precise.step()().total, rel=1e-3)
+    difference = np.abs(engine.image - precise.image)
+    assert difference.mean() < 1e-2
+    assert np.abs(engine.image - problem.start).max() > 1
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_evaluating_changes_nothing(weights_of, kind):
+    problem = problems.make(weights_of, "vgg16", 16, 16)
+    engine = kind.create(problem)
+    first, gradient = engine.evaluate(problem.start)
+    engine.evaluate(problem.content)
+    again, same = engine.evaluate(problem.start)
+    assert again == first
+    np.testing.assert_array_equal(same, gradient)
+    np.testing.assert_array_equal(engine.image, problem.start)
+
+
+@pytest.mark.parametrize("name", ["numpy", "cpu"])
+def test_a_gpu_is_refused(name):
+    with pytest.raises(UserError, match=f"'{name}' computes on the CPU only"):
+        engines.check(name, Device(0))
+
+
+def test_no_threads_are_refused():
+    with pytest.raises(UserError, match="0 threads; choose 1 or more"):
+        engines.check("cpu", Device(threads=0))
+
+
+def test_auto_takes_the_fastest_that_computes_what_is_asked_for(
+    weights_of, monkeypatch
+):
+    """What is wasted on purpose is left to the reference."""
+    device = Device()
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    wasteful, modern = (
+        problems.make(weights_of, "vgg16", 16, 16, protocol)
+        for protocol in ("2016", "modern")
+    )
+    assert engines.fastest(wasteful, device, "float32") == "chainer"
+    assert engines.fastest(modern, Device(0), "float32") == "chainer"
+    assert engines.fastest(modern, device, "float32") == "cpu"
+    assert engines.fastest(modern, device, "float64") == "numpy"
+    assert engines.create("auto", modern, device).name == "cpu"
+    assert engines.create("chainer", modern, device).name == "chainer"
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert engines.fastest(modern, device, "float32") == "numpy"
+
+
+def test_without_numba_there_is_another(weights_of, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    modern = problems.make(weights_of, "vgg16", 16, 16, "modern")
+    assert engines.fastest(modern, Device(), "float32") == "numpy"
+    with pytest.raises(UserError, match="needs numba, which is not installed"):
+        engines.check("cpu", Device())
+
+
+def test_threads_are_blass_too(weights_of):
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    problem = problems.make(weights_of, "vgg16", 16, 16)
+    with threadpool_limits():
+        engines.create("numpy", problem, Device(threads=1))
+        pools = [p for p in threadpool_info() if p["user_api"] == "blas"]
+        assert pools
+        assert {pool["num_threads"] for pool in pools} == {1}

@@ -1,0 +1,40 @@
+"""Transfers of noise to noise, for tests of engines."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chainer_style import images, protocols, transfer
+from chainer_style.engines.base import Device, Problem
+from chainer_style.engines.define_by_run import ChainerEngine
+
+
+def noise(height, width, seed):
+    random = np.random.RandomState(seed)
+    return random.uniform(-120, 136, (1, 3, height, width)).astype(np.float32)
+
+
+def make(weights_of, name, height, width, protocol="2016", **options):
+    """Return a transfer; the style is a little larger than the content."""
+    chosen = protocols.get(protocol).with_options(model=name, **options)
+    network = transfer.network_for(chosen)
+    canvas = images.Canvas(height, width, 0, 0, images.mean_of(chosen, network))
+    content, style = noise(height, width, 1), noise(height + 5, width + 2, 2)
+    loaded = weights_of(name).for_network(network)
+    start = noise(height, width, 3)
+    return Problem(network, loaded, chosen, content, style, start, canvas)
+
+
+def smallest(name, protocol, **options):
+    """Return the smallest extent that a network accepts, 2 at least."""
+    chosen = protocols.get(protocol).with_options(model=name, **options)
+    return max(2, transfer.network_for(chosen).minimum_size())
+
+
+def relative(found, true):
+    return np.linalg.norm(found - true) / np.linalg.norm(true)
+
+
+def reference(problem):
+    """Return the losses and the gradient of the reference in double precision."""
+    return ChainerEngine(problem, Device(), "float64").evaluate(problem.start)
