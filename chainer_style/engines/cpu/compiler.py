@@ -189,13 +189,13 @@ class Compiler:
         backward: bool,
         add: bool = False,
     ) -> None:
-        found = self.parameters.filters(node, backward)
-        cut = division.convolution(found, read, written, self.threads)
+        name, way = self.parameters.filters(node, backward)
+        cut = division.convolution(way, read, written, self.threads)
         self.draft.add(
             f"{node.name} {'back' if backward else ''}".strip(),
             cut.kind,
             cut.units,
-            {**uses, "weights": found.name},
+            {**uses, "weights": name},
             space=cut.space,
             backward=backward,
             add=add,

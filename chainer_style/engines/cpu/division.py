@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from chainer_style.engines.cpu.draft import Map
+from chainer_style.engines.cpu.filters import Gather, Tiles, Windows
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.kernels.winograd import LINE
-
-if TYPE_CHECKING:
-    from chainer_style.engines.cpu.parameters import Filters
 
 CACHE = 900_000
 """Bytes of a block: about what a core's own cache holds."""
@@ -61,61 +61,58 @@ def shares(blocks: int, panels: int, threads: int) -> int:
     return min(panels, -(-EACH * threads // blocks))
 
 
-def convolution(found: Filters, read: Map, written: Map, threads: int) -> Cut:
-    """Divide a convolution."""
-    if found.made:
-        return _tiles(found, read, written, threads)
-    if found.windows is None:
-        return _gathered(found, read, written, threads)
-    return _windows(found, read, written, threads)
+@functools.singledispatch
+def convolution(way: Any, read: Map, written: Map, threads: int) -> Cut:
+    """Divide a convolution, by the way that it is computed."""
+    raise TypeError(f"no way to convolve: {way}")
 
 
-def _gathered(found: Filters, read: Map, written: Map, threads: int) -> Cut:
-    narrow = 4 * found.panels * PANEL
-    rows = max(2 * found.kernel, CACHE // 2 // (read.width * narrow))
+@convolution.register
+def _(way: Gather, read: Map, written: Map, threads: int) -> Cut:
+    panels = way.shape[0]
+    narrow = 4 * panels * PANEL
+    rows = max(2 * way.kernel, CACHE // 2 // (read.width * narrow))
     rows = _balanced(written.height, min(rows, written.height), threads)
     return Cut(
         kind="gather",
         units=-(-written.height // rows),
-        space=(rows + found.kernel) * read.width * narrow,
+        space=(rows + way.kernel) * read.width * narrow,
         values={
             "positions": rows,
-            "panels": found.panels,
-            "kernel": found.kernel,
-            "pad": found.pad,
+            "panels": panels,
+            "kernel": way.kernel,
+            "pad": way.pad,
         },
     )
 
 
-def _tiles(found: Filters, read: Map, written: Map, threads: int) -> Cut:
-    made = found.made
-    planes = (made + 2) ** 2
-    total = -(-written.height // made) * -(-written.width // made)
-    panels = written.channels // PANEL
-    each = 4 * planes * (read.channels + written.channels)
-    large = 4 * planes * read.channels * written.channels > LARGE
+@convolution.register
+def _(way: Tiles, read: Map, written: Map, threads: int) -> Cut:
+    planes, panels, channels, _ = way.shape
+    total = -(-written.height // way.made) * -(-written.width // way.made)
+    each = 4 * planes * (channels + written.channels)
+    large = 4 * math.prod(way.shape) > LARGE
     block = min(total, max(LEAST * (1 + large), CACHE // each))
     block = _balanced(total, block, threads)
     cut = shares(-(-total // block), panels, threads)
     widest = -(-panels // cut) * PANEL
     return Cut(
-        kind=f"winograd{made}",
+        kind=f"winograd{way.made}",
         units=-(-total // block) * cut,
-        space=planes * (4 * block * (read.channels + widest) + 2 * LINE),
+        space=planes * (4 * block * (channels + widest) + 2 * LINE),
         values={
             "positions": block,
             "shares": cut,
             "panels": panels,
-            "pad": found.pad,
+            "pad": way.pad,
         },
     )
 
 
-def _windows(found: Filters, read: Map, written: Map, threads: int) -> Cut:
-    windows = found.windows
-    assert windows is not None
-    groups, panels, depth, _ = windows.panels.shape
-    side = windows.square
+@convolution.register
+def _(way: Windows, read: Map, written: Map, threads: int) -> Cut:
+    groups, panels, depth, _ = way.shape
+    side = way.square
     total = -(-written.height // side) * -(-written.width // side)
     each = 4 * (depth + panels * PANEL)
     block = _balanced(total, min(total, max(LEAST, CACHE // each)), threads)
@@ -131,10 +128,10 @@ def _windows(found: Filters, read: Map, written: Map, threads: int) -> Cut:
             "shares": cut * groups,
             "groups": groups,
             "panels": panels,
-            "count": windows.read,
-            "kernel": windows.kernel,
-            "stride": windows.stride,
-            "pad": windows.pad,
+            "count": way.read,
+            "kernel": way.kernel,
+            "stride": way.stride,
+            "pad": way.pad,
             "square": side,
             "mode": spread,
         },

@@ -89,13 +89,9 @@ class Line:
 class Draft:
     """Steps in order, and the buffers that they name.
 
-    Attributes
-    ----------
-    fixed
-        Addresses that are known: of weights, targets and the picture.
+    A name that no buffer was asked for is that of an array which is there already.
     """
 
-    fixed: dict[str, int] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
@@ -154,7 +150,7 @@ class Draft:
         moments: dict[str, list[int]] = {name: [] for name in self.sizes}
         for i, line in enumerate(self.lines):
             for name in line.uses.values():
-                if name not in self.fixed:
+                if name in moments:
                     moments[name].append(i)
         end = len(self.lines)
         return [
@@ -172,11 +168,21 @@ class Draft:
         """Return where the buffers lie."""
         return arrange(self.buffers())
 
-    def program(self, arena: Arena, start: int) -> Program:
-        """Return the steps with addresses, for an arena that begins at one."""
+    def program(
+        self, arena: Arena, start: int, addresses: Mapping[str, int]
+    ) -> Program:
+        """Return the steps with addresses.
+
+        Parameters
+        ----------
+        arena, start
+            Where the buffers lie, and where the arena begins.
+        addresses
+            Of all other names.
+        """
         found = np.concatenate([line.step for line in self.lines], dtype=STEP)
         for made, line in zip(found, self.lines, strict=True):
             for name, used in line.uses.items():
-                here = self.fixed.get(used)
-                made[name] = start + arena.places[used] if here is None else here
+                inside = used in arena.places
+                made[name] = start + arena.places[used] if inside else addresses[used]
         return found

@@ -57,12 +57,10 @@ class CpuEngine(Engine):
         self.problem = problem
         compiled.load()
         threads = team(device.cores)
-        parameters = Parameters(
-            problem.network, problem.weights.arrays, *problem.content.shape[2:]
-        )
+        extent = problem.content.shape[2:]
+        self._parameters = parameters = Parameters(problem.network, *extent)
         found = targets(problem, parameters, threads)
         self._iteration = Iteration(problem, parameters, found, threads)
-        self._parameters = parameters
         self._done = 0
 
     def evaluate(self, image: npt.NDArray[Any]) -> tuple[Losses, npt.NDArray[Any]]:

@@ -1,9 +1,12 @@
-"""Filters as the kernels read them: transformed, turned for gradients, in panels."""
+"""The ways to convolve, and filters as the kernels of each read them, in panels.
+
+What a way is follows from shapes alone; `pack` then makes its array.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,31 +28,6 @@ def filled(channels: int) -> int:
     return -(-channels // UNIT) * UNIT
 
 
-@dataclass(frozen=True)
-class Windows:
-    """A convolution as windows times a matrix; see `windows.windows`.
-
-    Attributes
-    ----------
-    panels
-        Filters: shape (groups, panels, window, `PANEL`), a window listing its rows,
-        then columns, then channels.
-    kernel, stride, pad
-        Of the windows.
-    square
-        Side of the square of results that a window gives.
-    read
-        Channels read per position, of one group.
-    """
-
-    panels: Array
-    kernel: int
-    stride: int
-    pad: int
-    square: int
-    read: int
-
-
 def bias(values: Array) -> Array:
     """Return a bias with zeros for the channels that fill up."""
     found = np.zeros(filled(len(values)), np.float32)
@@ -57,45 +35,247 @@ def bias(values: Array) -> Array:
     return found
 
 
-def transformed(filters: Array, made: int) -> Array:
-    """Return filters as F(made, 3) multiplies by them.
+@dataclass(frozen=True)
+class Tiles:
+    """A 3x3 convolution of stride 1 by F(made, 3); see `kernels.winograd`.
+
+    Attributes
+    ----------
+    made
+        Results of a tile along an axis.
+    pad
+        Zeros around what is read.
+    read, written
+        Channels.
+    backward
+        Whether it carries gradients back: the filters turned round, sides swapped.
+    """
+
+    made: int
+    pad: int
+    read: int
+    written: int
+    backward: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """((made + 2)², panels, channels read, `PANEL`)."""
+        panels = filled(self.written) // PANEL
+        return (self.made + 2) ** 2, panels, filled(self.read), PANEL
+
+    def pack(self, filters: Array) -> Array:
+        """Return filters, (out, in, 3, 3), transformed in float64."""
+        if self.backward:
+            filters = filters.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+        one = matrices(self.made).filters
+        both = np.kron(one, one)
+        found = np.zeros(self.shape, np.float32)
+        for panel in range(-(-self.written // PANEL)):
+            part = filters[panel * PANEL : (panel + 1) * PANEL].astype(np.float64)
+            wide = both @ part.reshape(-1, 9).T
+            wide = wide.reshape(-1, len(part), self.read).transpose(0, 2, 1)
+            found[:, panel, : self.read, : len(part)] = wide
+        return found
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Any convolution as windows times a matrix; see `kernels.windows`.
+
+    Attributes
+    ----------
+    conv
+        The convolution.
+    groups
+        Its groups, or 1 where their channels are no whole number of panels.
+    kernel, stride, pad
+        Of the windows.
+    square
+        Side of the square of results that a window gives.
+    read, written
+        Channels of a group, as they lie in memory.
+    unit
+        Of what the results of a window are a multiple.
+    backward
+        Whether it carries gradients back.
+    """
+
+    conv: Conv
+    groups: int
+    kernel: int
+    stride: int
+    pad: int
+    square: int
+    read: int
+    written: int
+    unit: int
+    backward: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(groups, panels, window, `PANEL`); rows of a window, columns, channels."""
+        made = self.square**2 * self.written
+        panels = -(-made // self.unit) * self.unit // PANEL
+        return self.groups, panels, self.kernel**2 * self.read, PANEL
+
+    def pack(self, filters: Array) -> Array:
+        """Return filters, (out, in / groups, kernel, kernel), as that matrix."""
+        if self.groups < self.conv.groups:
+            filters = dense(filters, self.conv.groups)
+        parts = filters.reshape(self.groups, -1, *filters.shape[1:])
+        matrix = self._back(parts) if self.backward else self._forth(parts)
+        return _panels(matrix, self.shape)
+
+    def _forth(self, parts: Array) -> Array:
+        groups, outputs, each, *_ = parts.shape
+        extent = self.kernel, self.kernel
+        matrix = np.zeros((groups, *extent, self.read, outputs), np.float32)
+        matrix[:, :, :, :each] = parts.transpose(0, 3, 4, 2, 1)
+        return matrix
+
+    def _back(self, parts: Array) -> Array:
+        groups, outputs, each, *_ = parts.shape
+        stride, pad, side = self.conv.stride, self.conv.pad, self.square
+        extent = self.kernel, self.kernel
+        shape = groups, *extent, self.read, side, side, self.written
+        matrix = np.zeros(shape, np.float32)
+        along = [
+            (u, i, k)
+            for u in range(side)
+            for i in range(self.kernel)
+            if 0 <= (k := u + pad - stride * (i - self.pad)) < self.conv.kernel
+        ]
+        for u, i, row in along:
+            for v, j, column in along:
+                matrix[:, i, j, :outputs, u, v, :each] = parts[:, :, :, row, column]
+        return matrix.reshape(*shape[:4], -1)
+
+
+@dataclass(frozen=True)
+class Gather:
+    """The gradient of the picture by a convolution of stride 1; see `kernels.gather`.
+
+    Attributes
+    ----------
+    kernel, pad
+        Of the convolution.
+    read, written
+        Channels.
+    """
+
+    kernel: int
+    pad: int
+    read: int
+    written: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(panels, channels read, `PANEL`); rows of a window, columns, channels."""
+        return -(-(self.kernel**2) * self.written // PANEL), filled(self.read), PANEL
+
+    def pack(self, filters: Array) -> Array:
+        """Return filters, (out, in, kernel, kernel), as that matrix."""
+        matrix = filters.transpose(0, 2, 3, 1).reshape(1, len(filters), -1)
+        return _panels(matrix, (1, *self.shape)).reshape(self.shape)
+
+
+Way = Tiles | Windows | Gather
+"""A way to convolve."""
+
+
+def way(conv: Conv, inputs: int, raw: bool, backward: bool, made: int) -> Way:
+    """Return the way to compute a convolution, or the gradient of its input.
 
     Parameters
     ----------
-    filters
-        Shape (out, in, 3, 3).
+    conv
+        The convolution.
+    inputs
+        Channels that it reads.
+    raw
+        Whether it reads the picture, which has its own channels only.
+    backward
+        Whether the gradient is asked for.
     made
-        Results of a tile along an axis.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ((made + 2)², panels, in, `PANEL`), float32; computed in float64.
+        Results of the best Winograd tile along an axis; 0: none can be used.
     """
-    outputs, inputs = filters.shape[:2]
-    one = matrices(made).filters
-    both = np.kron(one, one)
-    found = np.zeros(
-        (len(both), filled(outputs) // PANEL, filled(inputs), PANEL), np.float32
+    if made:
+        channels = inputs, conv.channels
+        read, written = channels[::-1] if backward else channels
+        return Tiles(
+            made, 2 - conv.pad if backward else conv.pad, read, written, backward
+        )
+    if not backward:
+        return _forward(conv, inputs, raw)
+    if raw and conv.stride == conv.groups == 1:
+        return Gather(conv.kernel, conv.pad, conv.channels, inputs)
+    return _backward(conv, inputs, raw)
+
+
+def _forward(conv: Conv, inputs: int, raw: bool) -> Windows:
+    fits = not conv.channels // conv.groups % UNIT
+    groups = conv.groups if fits else 1
+    read = inputs // groups if groups > 1 or raw else filled(inputs)
+    return Windows(
+        conv,
+        groups,
+        conv.kernel,
+        conv.stride,
+        conv.pad,
+        square=1,
+        read=read,
+        written=conv.channels // groups,
+        unit=UNIT,
+        backward=False,
     )
-    for panel in range(-(-outputs // PANEL)):
-        part = filters[panel * PANEL : (panel + 1) * PANEL].astype(np.float64)
-        wide = both @ part.reshape(-1, 9).T
-        wide = wide.reshape(-1, len(part), inputs).transpose(0, 2, 1)
-        found[:, panel, :inputs, : len(part)] = wide
-    return found
 
 
-def turned(filters: Array) -> Array:
-    """Return the filters that carry gradients back: turned round, sides swapped."""
-    return filters.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+def _backward(conv: Conv, inputs: int, raw: bool) -> Windows:
+    """Return the gradient of a convolution's input as windows on its output's.
+
+    A square of the input, its side a multiple of the stride, gathers all that reaches
+    it from one window. With few channels a larger square fills more of a panel, but
+    needs a larger window: the cheapest is taken.
+    """
+    fits = not inputs // conv.groups % UNIT and conv.stride == 1
+    groups = conv.groups if fits else 1
+    written = inputs // groups if raw or groups > 1 else filled(inputs)
+    square = 1
+    if raw or conv.stride > 1:
+        sides = (conv.stride * n for n in range(1, 7))
+        square = min(sides, key=lambda side: _cost(side, written, conv))
+    first, window = _reach(square, conv)
+    made = conv.channels // groups
+    return Windows(
+        conv,
+        groups,
+        window,
+        square // conv.stride,
+        -first,
+        square,
+        read=made if groups > 1 else filled(made),
+        written=written,
+        unit=PANEL if raw or square > 1 else UNIT,
+        backward=True,
+    )
+
+
+def _reach(square: int, conv: Conv) -> tuple[int, int]:
+    """Return where the window begins that reaches a square, and its extent."""
+    first = -((conv.kernel - 1 - conv.pad) // conv.stride)
+    last = (square - 1 + conv.pad) // conv.stride
+    return first, last - first + 1
+
+
+def _cost(square: int, channels: int, conv: Conv) -> float:
+    """Return the multiplications per pixel and channel of the output."""
+    _, window = _reach(square, conv)
+    panels = -(-square * square * channels // PANEL) * PANEL
+    return window * window * panels / (square * square)
 
 
 def dense(filters: Array, groups: int) -> Array:
-    """Return the filters of a convolution in groups as those of one without.
-
-    For groups whose channels are no whole number of panels.
-    """
+    """Return the filters of a convolution in groups as those of one without."""
     outputs, each, *kernel = filters.shape
     made = outputs // groups
     found = np.zeros((outputs, each * groups, *kernel), filters.dtype)
@@ -105,101 +285,12 @@ def dense(filters: Array, groups: int) -> Array:
     return found
 
 
-def forward(filters: Array, conv: Conv, raw: bool) -> Windows:
-    """Return a convolution as windows.
-
-    Parameters
-    ----------
-    filters
-        Shape (out, in / groups, kernel, kernel).
-    conv
-        Its geometry.
-    raw
-        Whether it reads the picture, which has its own channels only.
-    """
-    outputs, each, kernel, _ = filters.shape
-    groups = conv.groups
-    if groups > 1 and (outputs // groups) % UNIT:
-        return forward(dense(filters, groups), replace(conv, groups=1), raw)
-    read = each if groups > 1 or raw else filled(each)
-    parts = filters.reshape(groups, outputs // groups, each, kernel, kernel)
-    matrix = np.zeros((groups, kernel, kernel, read, outputs // groups), np.float32)
-    matrix[:, :, :, :each] = parts.transpose(0, 3, 4, 2, 1)
-    return Windows(_packed(matrix, UNIT), kernel, conv.stride, conv.pad, 1, read)
-
-
-def backward(filters: Array, conv: Conv, raw: bool) -> Windows:
-    """Return the gradient of a convolution's input as windows on its output's.
-
-    A square of the input, its side a multiple of the stride, gathers all that reaches
-    it from one window. With few channels a larger square fills more of a panel, but
-    needs a larger window: the cheapest is taken.
-    """
-    outputs, each, kernel, _ = filters.shape
-    groups, stride, pad = conv.groups, conv.stride, conv.pad
-    if groups > 1 and (each % UNIT or stride > 1):
-        return backward(dense(filters, groups), replace(conv, groups=1), raw)
-    written = each if raw or groups > 1 else filled(each)
-    square = 1
-    if raw or stride > 1:
-        square = min(
-            (stride * n for n in range(1, 7)),
-            key=lambda side: _cost(side, written, kernel, stride, pad),
-        )
-    first, window = _reach(square, kernel, stride, pad)
-    made = outputs // groups
-    read = made if groups > 1 else filled(made)
-    matrix = np.zeros(
-        (groups, window, window, read, square, square, written), np.float32
-    )
-    parts = filters.reshape(groups, made, each, kernel, kernel)
-    along = [
-        (u, i, k)
-        for u in range(square)
-        for i in range(window)
-        if 0 <= (k := u + pad - stride * (first + i)) < kernel
-    ]
-    for u, i, row in along:
-        for v, j, column in along:
-            matrix[:, i, j, :made, u, v, :each] = parts[:, :, :, row, column]
-    flat = matrix.reshape(groups, window, window, read, -1)
-    panels = _packed(flat, PANEL if raw or square > 1 else UNIT)
-    return Windows(panels, window, square // stride, -first, square, read)
-
-
-def gathered(filters: Array) -> Array:
-    """Return the filters of a convolution of the picture as `gather.gather` reads them.
-
-    Shape (panels, out, `PANEL`): a row lists the places of the window, then channels.
-    """
-    outputs, inputs, kernel, _ = filters.shape
-    matrix = np.zeros((1, 1, 1, filled(outputs), kernel * kernel * inputs), np.float32)
-    flat = filters.transpose(0, 2, 3, 1).reshape(outputs, -1)
-    matrix[0, 0, 0, :outputs] = flat
-    found: Array = _packed(matrix, PANEL)[0]
-    return found
-
-
-def _reach(square: int, kernel: int, stride: int, pad: int) -> tuple[int, int]:
-    """Return where the window begins that reaches a square, and its extent."""
-    first = -((kernel - 1 - pad) // stride)
-    last = (square - 1 + pad) // stride
-    return first, last - first + 1
-
-
-def _cost(square: int, channels: int, kernel: int, stride: int, pad: int) -> float:
-    """Return the multiplications per pixel and channel of the output."""
-    _, window = _reach(square, kernel, stride, pad)
-    panels = -(-square * square * channels // PANEL) * PANEL
-    return window * window * panels / (square * square)
-
-
-def _packed(matrix: Array, unit: int) -> Array:
-    """Return (groups, kernel, kernel, in, out) in panels of the last axis."""
-    groups, outputs = matrix.shape[0], matrix.shape[-1]
-    depth = math.prod(matrix.shape[1:-1])
-    count = -(-outputs // unit) * unit // PANEL
-    found = np.zeros((groups, count * PANEL, depth), np.float32)
-    found[:, :outputs] = matrix.reshape(groups, depth, outputs).transpose(0, 2, 1)
-    shaped = found.reshape(groups, count, PANEL, depth)
+def _panels(matrix: Array, shape: tuple[int, ...]) -> Array:
+    """Return (groups, ..., outputs) as panels of its last axis, filled up."""
+    groups, panels, depth, _ = shape
+    outputs, rows = matrix.shape[-1], math.prod(matrix.shape[1:]) // matrix.shape[-1]
+    found = np.zeros((groups, panels * PANEL, depth), np.float32)
+    flat = matrix.reshape(groups, rows, outputs)
+    found[:, :outputs, :rows] = flat.transpose(0, 2, 1)
+    shaped = found.reshape(groups, panels, PANEL, depth)
     return np.ascontiguousarray(shaped.transpose(0, 1, 3, 2))

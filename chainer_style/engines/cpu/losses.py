@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.kernels.grams import DEPTH
 from chainer_style.engines.cpu.kernels.products import PANEL
-from chainer_style.engines.cpu.parameters import Array
-from chainer_style.networks import Tap
 
 DOUBLE = 8
 """Bytes of a partial sum."""
 
 
 @dataclass(frozen=True)
-class Target:
-    """What one tap is compared with.
+class Term:
+    """What the losses at one tap are.
 
     Attributes
     ----------
-    tap
-        Which one.
-    style
-        The style picture's Gram matrix, channels that fill up included.
-    content
-        The content picture's features, or None where they do not count.
     content_weight, style_weight
         Of the mean squares of the differences.
+    has_content
+        Whether there is a content loss.
     """
 
-    tap: Tap
-    style: Array
-    content: Array | None
     content_weight: float
     style_weight: float
+    has_content: bool
 
 
 def add_gram(
@@ -90,12 +82,13 @@ class TapLosses:
         Of the network.
     node
         The tapped node.
-    target
-        What it is compared with.
+    term
+        What the losses are; their targets are named ``style`` and ``content``, and
+        the node.
     """
 
-    def __init__(self, compiler: Compiler, node: str, target: Target) -> None:
-        self._compiler, self._node, self._target = compiler, node, target
+    def __init__(self, compiler: Compiler, node: str, term: Term) -> None:
+        self._compiler, self._node, self._term = compiler, node, term
         shape, draft = compiler.maps[node], compiler.draft
         self._shape = shape
         self._block = division.positions(shape, compiler.threads)
@@ -104,9 +97,6 @@ class TapLosses:
         self._style = draft.buffer(f"style loss {node}", size, kept=True)
         size = DOUBLE * self._units
         self._content = draft.buffer(f"content loss {node}", size, kept=True)
-        draft.fixed[f"style {node}"] = target.style.ctypes.data
-        if target.content is not None:
-            draft.fixed[f"content {node}"] = target.content.ctypes.data
 
     def compare(self) -> None:
         """Draft the Gram matrix and what it is off by."""
@@ -115,7 +105,7 @@ class TapLosses:
             f"style error {self._node}", 4 * shape.channels**2
         )
         # The derivative of a mean of squares, through F F^T, which counts twice.
-        scale = 4 * self._target.style_weight / shape.count**2 / shape.true_size
+        scale = 4 * self._term.style_weight / shape.count**2 / shape.true_size
         uses = {"y": error, "target": f"style {self._node}", "partial": self._style}
         add_gram(self._compiler, self._node, uses, second_scale=scale)
 
@@ -123,7 +113,7 @@ class TapLosses:
         """Draft the gradient of both losses; see `Compiler.backward`."""
         node, shape, compiler = self._node, self._shape, self._compiler
         more = {}
-        if self._target.content is not None:
+        if self._term.has_content:
             more = {"target": f"content {node}", "partial": self._content}
         compiler.draft.add(
             f"{node} losses",
@@ -139,6 +129,20 @@ class TapLosses:
             positions=self._block,
             backward=True,
             add=add,
-            scale=2 * self._target.content_weight / shape.true_size,
+            scale=2 * self._term.content_weight / shape.true_size,
             **{**shape.read(), **shape.written()},
         )
+
+    def read(self, sums: Callable[[str], float]) -> tuple[float, float]:
+        """Return content and style loss of the last run.
+
+        Parameters
+        ----------
+        sums
+            Gives the sum of a buffer of partial sums.
+        """
+        shape, term = self._shape, self._term
+        style = term.style_weight * sums(self._style) / shape.count**2
+        if not term.has_content:
+            return 0.0, style
+        return term.content_weight * sums(self._content) / shape.true_size, style

@@ -1,8 +1,8 @@
-"""A network's filters and biases as the kernels read them, made when asked for."""
+"""A network's filters and biases as the kernels read them, each made once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import Any
 
 import numpy as np
@@ -15,102 +15,72 @@ from chainer_style.weights import Arrays
 
 Array = npt.NDArray[Any]
 
-
-@dataclass(frozen=True)
-class Filters:
-    """The filters of one convolution, in one direction.
-
-    Attributes
-    ----------
-    name
-        Of the array in `Parameters.addresses`.
-    made
-        Results of a Winograd tile along an axis; 0: none is made.
-    pad
-        Zeros around what is read.
-    windows
-        The geometry, if they are windows; without it and tiles, see
-        `kernels.gather`.
-    kernel
-        Height and width of the filters.
-    panels
-        That the results fill.
-    """
-
-    name: str
-    made: int
-    pad: int
-    windows: filters.Windows | None = None
-    kernel: int = 3
-    panels: int = 0
+CHANNELS = 4096
+"""Most channels of a feature map."""
 
 
 class Parameters:
-    """Filters and biases, each made once.
+    """Filters and biases: what they will be at once, themselves when asked for.
 
     Parameters
     ----------
     network
         Whose they are.
-    arrays
-        Layer name -> ``W``/``b`` -> array.
     height, width
         Of the picture for which the best ways to convolve are chosen.
     """
 
-    def __init__(
-        self, network: Network, arrays: Arrays, height: int, width: int
-    ) -> None:
-        self._arrays = arrays
+    def __init__(self, network: Network, height: int, width: int) -> None:
+        self._network = network
+        self._shapes = network.shapes(height, width)
         self._tiles = choice.tiles(network, height, width)
-        self._made: dict[tuple[str, bool], Filters] = {}
-        self._kept: dict[str, Array] = {}
-        self.keep("zeros", np.zeros(4096, np.float32))
-        self.keep("ones", np.full(4096, 255, np.uint8))
-        self.keep("no floor", np.full(64, -np.inf, np.float32))
-
-    def keep(self, name: str, array: Array) -> str:
-        """Keep an array, and return its name."""
-        self._kept[name] = array
-        return name
-
-    @property
-    def addresses(self) -> dict[str, int]:
-        """Address of each array, by name."""
-        return {name: array.ctypes.data for name, array in self._kept.items()}
-
-    @property
-    def size(self) -> int:
-        """Bytes of all arrays."""
-        return sum(array.nbytes for array in self._kept.values())
+        self._ways: dict[str, tuple[Conv, filters.Way]] = {}
+        self._arrays: dict[str, Array] = {
+            "zeros": np.zeros(CHANNELS, np.float32),
+            "ones": np.full(CHANNELS // 8, 255, np.uint8),
+            "no floor": np.full(CHANNELS // 64, -np.inf, np.float32),
+        }
 
     def bias(self, node: Conv) -> str:
         """Return the name of a convolution's bias."""
-        name = f"bias {node.name}"
-        if name not in self._kept:
-            self.keep(name, filters.bias(self._arrays[node.name]["b"]))
-        return name
+        return f"bias {node.name}"
 
-    def filters(self, node: Conv, backward: bool) -> Filters:
-        """Return a convolution's filters, or those that carry gradients back."""
-        key = node.name, backward
-        if key not in self._made:
-            self._made[key] = self._make(node, backward, self._tiles[key])
-        return self._made[key]
+    def filters(self, node: Conv, backward: bool) -> tuple[str, filters.Way]:
+        """Return the name of a convolution's filters, and how they are applied.
 
-    def _make(self, node: Conv, backward: bool, made: int) -> Filters:
-        array = self._arrays[node.name]["W"]
+        Parameters
+        ----------
+        node
+            The convolution.
+        backward
+            Whether they are to carry gradients back.
+        """
         name = f"filters {node.name}{' back' * backward}"
-        if made:
-            turned = filters.turned(array) if backward else array
-            pad = 2 - node.pad if backward else node.pad
-            self.keep(name, filters.transformed(turned, made))
-            return Filters(name, made, pad)
-        if backward and node.inputs[0] == INPUT and node.stride == node.groups == 1:
-            panels = filters.gathered(array)
-            self.keep(name, panels)
-            return Filters(name, 0, node.pad, kernel=node.kernel, panels=len(panels))
-        make = filters.backward if backward else filters.forward
-        found = make(array, node, raw=node.inputs[0] == INPUT)
-        self.keep(name, found.panels)
-        return Filters(name, 0, found.pad, found)
+        if name not in self._ways:
+            source = node.inputs[0]
+            inputs = self._shapes[source].channels
+            made = self._tiles[node.name, backward]
+            found = filters.way(node, inputs, source == INPUT, backward, made)
+            self._ways[name] = node, found
+        return name, self._ways[name][1]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all filters that were asked for."""
+        return sum(4 * math.prod(way.shape) for _, way in self._ways.values())
+
+    def make(self, arrays: Arrays) -> dict[str, int]:
+        """Make what was asked for and is not there, and return all addresses.
+
+        Parameters
+        ----------
+        arrays
+            Layer name -> ``W``/``b`` -> array.
+        """
+        for name, (node, way) in self._ways.items():
+            own = arrays[node.name]
+            if name not in self._arrays:
+                self._arrays[name] = way.pack(own["W"])
+            if self.bias(node) not in self._arrays:
+                self._arrays[self.bias(node)] = filters.bias(own["b"])
+        return {name: array.ctypes.data for name, array in self._arrays.items()}

@@ -25,9 +25,11 @@ class Plan:
         The steps.
     team
         The threads.
+    addresses
+        Of what the steps name beside their buffers.
     """
 
-    def __init__(self, draft: Draft, team: Team) -> None:
+    def __init__(self, draft: Draft, team: Team, addresses: Mapping[str, int]) -> None:
         self.draft = draft
         self._team = team
         self.arena = draft.arrange()
@@ -36,7 +38,8 @@ class Plan:
         self._space = _aligned(space * team.threads)
         start = self._space.ctypes.data
         self._spaces = start + space * np.arange(team.threads, dtype=np.int64)
-        self.program = draft.program(self.arena, self._memory.ctypes.data)
+        start = self._memory.ctypes.data
+        self.program = draft.program(self.arena, start, addresses)
         self.ticks: Array | None = None
 
     def run(self, steps: int | None = None) -> None:
@@ -47,9 +50,11 @@ class Plan:
         """Return a buffer as an array of float32."""
         return self._bytes(name, 4 * math.prod(shape)).view(np.float32).reshape(shape)
 
-    def doubles(self, name: str) -> Array:
-        """Return a buffer as an array of float64."""
-        return self._bytes(name, self.draft.sizes[name]).view(np.float64)
+    def total(self, name: str) -> float:
+        """Return the sum of a buffer of float64; 0 where there is none."""
+        if name not in self.arena.places:
+            return 0.0
+        return float(self._bytes(name, self.draft.sizes[name]).view(np.float64).sum())
 
     def _bytes(self, name: str, size: int) -> Array:
         start = self.arena.places[name]

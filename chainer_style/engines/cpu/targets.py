@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from chainer_style.engines.base import Problem
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.kernels.products import PANEL
-from chainer_style.engines.cpu.losses import Target, add_gram
+from chainer_style.engines.cpu.losses import Term, add_gram
 from chainer_style.engines.cpu.parameters import Array, Parameters
 from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.team import Team
 from chainer_style.engines.static.objective import layout, tap_weights
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one tap is compared with.
+
+    Attributes
+    ----------
+    term
+        How.
+    style
+        The style picture's Gram matrix, channels that fill up included.
+    content
+        The content picture's features, or None where they do not count.
+    """
+
+    term: Term
+    style: Array
+    content: Array | None
 
 
 def targets(problem: Problem, parameters: Parameters, team: Team) -> dict[str, Target]:
@@ -30,7 +50,8 @@ def targets(problem: Problem, parameters: Parameters, team: Team) -> dict[str, T
         content = 1.0 if values is None else _square(values) / shape.size
         style = _square(gram) / shape.channels**2
         weights = tap_weights(protocol, tap, content, style, len(taps))
-        found[tap.node] = Target(tap, gram, values if tap.content else None, *weights)
+        term = Term(*weights, has_content=bool(tap.content))
+        found[tap.node] = Target(term, gram, values if tap.content else None)
     return found
 
 
@@ -50,7 +71,7 @@ def _grams(problem: Problem, parameters: Parameters, team: Team) -> dict[str, Ar
         add_gram(compiler, node, {"y": matrix, "partial": partial})
 
     compiler.forward(tapped)
-    plan = _run(problem.style, compiler, team)
+    plan = _run(problem, problem.style, compiler, team)
     sides = {node: compiler.maps[node].channels for node in compiler.taps}
     return {
         node: plan.array(f"Gram {node}", (side, side)).copy()
@@ -64,7 +85,7 @@ def _features(
     compiler = _compiler(problem, problem.content, parameters, team)
     compiler.draft.kept.update(compiler.features(node) for node in wanted)
     compiler.forward()
-    plan = _run(problem.content, compiler, team)
+    plan = _run(problem, problem.content, compiler, team)
     found = {}
     for node in wanted:
         shape = compiler.maps[node]
@@ -82,9 +103,9 @@ def _compiler(
     return compiler
 
 
-def _run(picture: Array, compiler: Compiler, team: Team) -> Plan:
-    compiler.draft.fixed |= compiler.parameters.addresses
-    plan = Plan(compiler.draft, team)
+def _run(problem: Problem, picture: Array, compiler: Compiler, team: Team) -> Plan:
+    addresses = compiler.parameters.make(problem.weights.arrays)
+    plan = Plan(compiler.draft, team, addresses)
     _, channels, height, width = picture.shape
     pixels = layout(picture, np.dtype(np.float32))
     plan.array("picture", (height, width, channels))[:] = pixels

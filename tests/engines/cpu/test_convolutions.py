@@ -68,19 +68,19 @@ def run(node, w, x, written, *, backward=False, made=None, threads=2):
     before = () if raw else (Conv("before", (INPUT,), channels=channels),)
     network = Network("n", "n", (*before, node), (), (0, 0, 0), 8, "")
     arrays = {node.name: {"W": w, "b": np.zeros(len(w), np.float32)}}
-    parameters = Parameters(network, arrays, height, width)
+    parameters = Parameters(network, height, width)
     if made is not None:
         parameters._tiles = dict.fromkeys(parameters._tiles, made)
     maps = [
         Map.of(Shape(a.shape[2], *a.shape[:2]), raw=raw and here)
         for a, here in ((x, not backward), (written, backward))
     ]
-    found = parameters.filters(node, backward)
-    cut = division.convolution(found, *maps, threads)
+    name, way = parameters.filters(node, backward)
+    cut = division.convolution(way, *maps, threads)
     draft = Draft()
     draft.buffer("x", maps[0].size, kept=True)
     draft.buffer("y", maps[1].size, kept=True)
-    uses = {"x": "x", "y": "y", "weights": found.name, "bias": "zeros"}
+    uses = {"x": "x", "y": "y", "weights": name, "bias": "zeros"}
     uses["floor"] = "no floor"
     draft.add(
         "conv",
@@ -93,8 +93,7 @@ def run(node, w, x, written, *, backward=False, made=None, threads=2):
         **maps[1].written(),
         **cut.values,
     )
-    draft.fixed |= parameters.addresses
-    plan = Plan(draft, team(threads))
+    plan = Plan(draft, team(threads), parameters.make(arrays))
     filled = [(m.height, m.width, m.channels) for m in maps]
     given = plan.array("x", filled[0])
     given[:] = 0
@@ -177,7 +176,8 @@ def test_minimal_filtering_is_exact(made, random):
 @given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 4), st.integers(0, 3))
 def test_a_square_gathers_from_all_that_reaches_it(times, kernel, stride, pad):
     side = times * stride
-    first, window = filters._reach(side, kernel, stride, pad)
+    conv = Conv("conv", kernel=kernel, stride=stride, pad=pad)
+    first, window = filters._reach(side, conv)
     reaching = {
         q
         for q in range(-20, 40)
