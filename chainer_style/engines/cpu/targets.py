@@ -15,6 +15,7 @@ from chainer_style.engines.cpu.parameters import Array, Parameters
 from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.team import Team
 from chainer_style.engines.static.objective import layout, tap_weights
+from chainer_style.networks import INPUT
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ def _square(values: Array) -> float:
     return float(np.dot(flat, flat))
 
 
-def _grams(problem: Problem, parameters: Parameters, team: Team) -> dict[str, Array]:
-    compiler = _compiler(problem, problem.style, parameters, team)
+def sketch_grams(compiler: Compiler) -> None:
+    """Draft a picture's Gram matrices, each in a buffer of its own."""
     draft = compiler.draft
+    draft.buffer("picture", compiler.maps[INPUT].size)
 
     def tapped(node: str) -> None:
         channels = compiler.maps[node].channels
@@ -71,6 +73,11 @@ def _grams(problem: Problem, parameters: Parameters, team: Team) -> dict[str, Ar
         add_gram(compiler, node, {"y": matrix, "partial": partial})
 
     compiler.forward(tapped)
+
+
+def _grams(problem: Problem, parameters: Parameters, team: Team) -> dict[str, Array]:
+    compiler = _compiler(problem, problem.style, parameters, team)
+    sketch_grams(compiler)
     plan = _run(problem, problem.style, compiler, team)
     sides = {node: compiler.maps[node].channels for node in compiler.taps}
     return {
@@ -83,6 +90,7 @@ def _features(
     problem: Problem, parameters: Parameters, team: Team, wanted: Iterable[str]
 ) -> dict[str, Array]:
     compiler = _compiler(problem, problem.content, parameters, team)
+    compiler.draft.buffer("picture", compiler.maps[INPUT].size)
     compiler.draft.kept.update(compiler.features(node) for node in wanted)
     compiler.forward()
     plan = _run(problem, problem.content, compiler, team)
@@ -97,10 +105,8 @@ def _features(
 def _compiler(
     problem: Problem, picture: Array, parameters: Parameters, team: Team
 ) -> Compiler:
-    _, channels, height, width = picture.shape
-    compiler = Compiler(problem.network, height, width, parameters, team.threads)
-    compiler.draft.buffer("picture", 4 * height * width * channels)
-    return compiler
+    height, width = picture.shape[2:]
+    return Compiler(problem.network, height, width, parameters, team.threads)
 
 
 def _run(problem: Problem, picture: Array, compiler: Compiler, team: Team) -> Plan:
