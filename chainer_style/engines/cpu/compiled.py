@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import pickle
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -89,7 +90,11 @@ class _Kept(FunctionCache):  # type: ignore[misc]
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with contextlib.suppress(OSError):
-            super().save_overload(sig, data)
+            try:
+                super().save_overload(sig, data)
+            except (pickle.UnpicklingError, EOFError):  # a damaged index
+                self.flush()
+                super().save_overload(sig, data)
 
 
 def load(watch: Watch = iter) -> None:

@@ -8,7 +8,6 @@ compile for a lesser one, to try that or to compare: ``avx512``, ``avx2`` or
 from __future__ import annotations
 
 import functools
-import os
 from dataclasses import dataclass
 
 from numba import config
@@ -58,14 +57,7 @@ TARGETS = (
 
 @functools.cache
 def get() -> Target:
-    """Return the target that kernels are compiled for.
-
-    Raises
-    ------
-    UserError
-        If `VARIABLE` names none.
-    """
-    _force(os.environ.get(VARIABLE, ""))
+    """Return the target that kernels are compiled for."""
     from numba.core.registry import cpu_target
 
     *_, features = cpu_target.target_context.codegen().magic_tuple()
@@ -82,7 +74,14 @@ def has_bfloat16() -> bool:
     return get().name == "avx512" and "+avx512bf16" in features.split(",")
 
 
-def _force(name: str) -> None:
+def force(name: str) -> None:
+    """Have numba compile for a target, if one is named.
+
+    Raises
+    ------
+    UserError
+        If there is no such target.
+    """
     if not name:
         return
     found = next((target for target in TARGETS if target.name == name), None)

@@ -1,0 +1,98 @@
+"""Kernels are compiled once; no state of the cache is an error."""
+
+from __future__ import annotations
+
+import os
+
+import children
+import numba
+import pytest
+
+from chainer_style import files
+from chainer_style.engines.cpu import compiled
+
+LOAD = """
+import numpy as np
+from chainer_style.engines.cpu import compiled
+from chainer_style.engines.cpu.team import team
+from chainer_style.engines.cpu.kernels.steps import STEP
+
+def watch(names):
+    print("compiling", *names)
+    return names
+
+compiled.load(watch)
+compiled.load(watch)  # never twice
+team(2).run(np.zeros(0, STEP), np.zeros(2, np.int64))
+"""
+
+
+def test_they_are_compiled_once(tmp_path):
+    said = children.run(LOAD, **{files.CACHE: tmp_path})
+    assert said.startswith("compiling winograd2 winograd4")
+    assert len(said.splitlines()) == 1
+    assert children.run(LOAD, **{files.CACHE: tmp_path}) == ""
+
+
+def following(number):
+    return number + 1
+
+
+class Small:
+    """A function that is compiled and kept as the kernels are."""
+
+    def __init__(self):
+        self.dispatcher = numba.njit(following)
+        self.dispatcher._cache = compiled._Kept(following)
+
+    def is_found(self):
+        """Return whether it was compiled before; it works in any case."""
+        assert self.dispatcher(2) == 3
+        return bool(self.dispatcher.stats.cache_hits)
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    found = tmp_path / "kernels"
+    monkeypatch.setattr(compiled, "folder", lambda: found)
+    return found
+
+
+def test_they_are_found_again(folder):
+    assert not Small().is_found()
+    assert Small().is_found()
+
+
+@pytest.mark.parametrize("length", [0, 100])
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+def test_damaged_files_are_as_good_as_none(folder, suffix, length):
+    Small().is_found()
+    (damaged,) = folder.glob(f"*{suffix}")
+    damaged.write_bytes(damaged.read_bytes()[:length])
+    assert not Small().is_found()
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_read(folder):
+    Small().is_found()
+    folder.chmod(0o500)
+    try:
+        assert Small().is_found()
+    finally:
+        folder.chmod(0o700)
+
+
+def test_a_folder_that_cannot_be_is_no_error(folder):
+    folder.touch()
+    assert not Small().is_found()
+    assert not Small().is_found()
+
+
+def test_other_versions_have_another_folder(monkeypatch):
+    before = compiled.folder()
+    monkeypatch.setattr(compiled.numba, "__version__", "another")
+    assert compiled.folder() != before
+
+
+def test_the_folder_is_in_the_users_cache():
+    assert files.cache_folder() in compiled.folder().parents

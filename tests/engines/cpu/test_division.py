@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainer_style import networks
+from chainer_style.engines.cpu import choice, division
+from chainer_style.engines.cpu.compiler import Compiler
+from chainer_style.engines.cpu.draft import Map
+from chainer_style.engines.cpu.parameters import Parameters
+from chainer_style.networks.nodes import Shape
+
+
+@given(st.integers(1, 5000), st.integers(1, 600), st.integers(1, 16))
+def test_blocks_cover_everything_and_are_about_as_large(total, block, threads):
+    size = division._balanced(total, block, threads)
+    assert 1 <= size <= max(block, 1)
+    count = -(-total // size)
+    assert count * size >= total
+    assert count <= -(-total // block) + threads
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_every_convolution_has_work_for_all_threads(name, threads):
+    network = networks.get(name).upto_taps()
+    size = 128
+    compiler = Compiler(network, size, size, Parameters(network, size, size), threads)
+    compiler.forward()
+    compiler.backward(lambda node, uses, add: None)
+    for line in compiler.draft.lines:
+        step = line.step[0]
+        if line.name.split()[0].startswith("conv") and step["panels"] >= threads:
+            assert step["units"] >= threads, line.name
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_the_slots_of_a_gram_matrix_cover_all_positions(height, width):
+    slots = division.slots(Map.of(Shape(64, height, width)))
+    assert sum(slots) == height * width
+    assert set(slots[:-1]) <= {slots[0]}
+    assert 0 < slots[-1] <= slots[0]
+
+
+def test_larger_maps_have_larger_tiles():
+    made = [
+        choice.best(256, Shape(256, size, size)) for size in (4, 8, 16, 64, 256, 512)
+    ]
+    assert made == sorted(made)
+    assert set(made) == {2, 4, 6}
+
+
+def test_few_positions_that_fit_a_small_tile_have_one():
+    assert choice.best(64, Shape(64, 2, 2)) == 2
