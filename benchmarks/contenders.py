@@ -96,7 +96,9 @@ class OfThisPackage:
         from chainer_style import engines
         from chainer_style.engines.base import Device
 
-        return engines.create(self.engine, problem, Device(), self.precision)
+        return engines.create(
+            self.engine, problem, Device(threads=threads), self.precision
+        )
 
 
 @dataclass(frozen=True)
