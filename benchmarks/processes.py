@@ -6,6 +6,7 @@ calls `child` with what to do under that name.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import statistics
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +60,42 @@ def measure(script: str, words: list[str], repeats: int) -> dict[str, Any]:
     }
 
 
-def save(path: Path, experiment: str, content: dict[str, Any]) -> None:
-    """Write a record: what was found, when, and on what."""
+def save(
+    path: Path, experiment: str, content: dict[str, Any], peers: tuple[str, ...] = ()
+) -> None:
+    """Write a record: what was found, when, and on what.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    experiment
+        What was measured.
+    content
+        What was found.
+    peers
+        Packages whose versions belong to it, beside those of every record.
+    """
     files.make_folder(path.parent)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     head = {"format": 1, "experiment": experiment, "ended": now}
-    files.write_json(path, {**head, **content, "environment": provenance.environment()})
+    environment = provenance.environment()
+    libraries = environment["libraries"] | _versions(peers)
+    made = {**environment, "libraries": libraries}
+    files.write_json(path, {**head, **content, "environment": made})
     print(f"record: {path}")
 
 
-def default_path(name: str) -> Path:
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    found = {}
+    for package in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def default_path(name: str, group: str = "reader") -> Path:
     """Return where a record of this machine belongs."""
     results = Path(__file__).resolve().parents[1] / "results"
-    return (
-        results / provenance.machine_name() / "benchmarks" / "reader" / f"{name}.json"
-    )
+    return results / provenance.machine_name() / "benchmarks" / group / f"{name}.json"

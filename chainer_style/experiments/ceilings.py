@@ -201,18 +201,8 @@ class Ceilings(Experiment[Ceiling]):
 
     def measure(self, cell: Ceiling, folder: Path, progress: Progress) -> CeilingRecord:
         """Repeat every size and kind for some time."""
-        todo = len(SIZES[cell.device]) + len(STREAMS)
-        runs: list[Run] = []
         with _bench(cell) as bench:
-            for size in SIZES[cell.device]:
-                progress(len(runs) / todo, f"product of {size} by {size}")
-                times = self._repeat(bench, bench.product(size))
-                runs.append(Run("product", size, 2 * size**3, times))
-            for kind in STREAMS:
-                progress(len(runs) / todo, kind)
-                times = self._repeat(bench, bench.stream(kind))
-                work = STREAMS[kind] * bench.length * FLOAT
-                runs.append(Run(kind, bench.length, work, times))
+            runs = repeat(bench, SIZES[cell.device], self.seconds, progress)
         settings = {
             "threads": bench.threads,
             "dtype": "float32",
@@ -220,17 +210,8 @@ class Ceilings(Experiment[Ceiling]):
             "requested_seconds": self.seconds,
             "cache_bytes": bench.cache,
         }
-        record: CeilingRecord = self.result(cell, runs=tuple(runs), settings=settings)
+        record: CeilingRecord = self.result(cell, runs=runs, settings=settings)
         return record
-
-    def _repeat(self, bench: Bench, action: Action) -> tuple[float, ...]:
-        times: list[float] = []
-        end = time.perf_counter() + self.seconds
-        while len(times) < DROPPED + AT_LEAST or (
-            time.perf_counter() < end and len(times) < DROPPED + AT_MOST
-        ):
-            times.append(bench.timed(action))
-        return tuple(times)
 
     def summary(self, record: CeilingRecord) -> str:
         """Return both ceilings."""
@@ -238,6 +219,49 @@ class Ceilings(Experiment[Ceiling]):
             f"{record.flops_per_second / 1e9:10.1f} GFLOP/s, "
             f"{record.bytes_per_second / 1e9:.1f} GB/s"
         )
+
+
+def repeat(
+    bench: Bench,
+    sizes: Sequence[int],
+    seconds: float = SECONDS,
+    progress: Progress = lambda share, words: None,
+) -> tuple[Run, ...]:
+    """Repeat products and streams on a device that is in use.
+
+    Parameters
+    ----------
+    bench
+        The device.
+    sizes
+        Rows and columns of the matrices.
+    seconds
+        How long each size and each kind of stream is repeated.
+    progress
+        See `chainer_style.experiments.base.Progress`.
+    """
+    todo = len(sizes) + len(STREAMS)
+    runs: list[Run] = []
+    for size in sizes:
+        progress(len(runs) / todo, f"product of {size} by {size}")
+        times = _times(bench, bench.product(size), seconds)
+        runs.append(Run("product", size, 2 * size**3, times))
+    for kind in STREAMS:
+        progress(len(runs) / todo, kind)
+        times = _times(bench, bench.stream(kind), seconds)
+        work = STREAMS[kind] * bench.length * FLOAT
+        runs.append(Run(kind, bench.length, work, times))
+    return tuple(runs)
+
+
+def _times(bench: Bench, action: Action, seconds: float) -> tuple[float, ...]:
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < DROPPED + AT_LEAST or (
+        time.perf_counter() < end and len(times) < DROPPED + AT_MOST
+    ):
+        times.append(bench.timed(action))
+    return tuple(times)
 
 
 def _bench(cell: Ceiling) -> Bench:

@@ -44,7 +44,7 @@ def measure(
             except EOFError:
                 child.join()
                 return experiment.result(  # type: ignore[no-any-return]
-                    cell, reason=_end(child.exitcode), started=started
+                    cell, reason=ended(child.exitcode), started=started
                 )
             if kind == "progress":
                 progress(*content)
@@ -57,7 +57,7 @@ def measure(
         child.join()
 
 
-def _end(code: int | None) -> str:
+def ended(code: int | None) -> str:
     """Say how a process ended that sent no record."""
     if code is not None and code < 0:
         return f"the process was ended by {signal.Signals(-code).name}"

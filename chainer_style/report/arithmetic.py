@@ -34,6 +34,27 @@ def iteration_flops(cell: Cell) -> int:
     return 2 * network_of_2016(cell.network).flops(cell.size, cell.size)
 
 
+def transfer_flops(network: Network, height: int, width: int) -> int:
+    """Floating-point operations of one iteration, Gram matrices included.
+
+    Direct convolutions forward, and back to the picture; per tap one product for the
+    Gram matrix, and one for its gradient. An algorithm that gets by with fewer
+    multiplications, such as Winograd's, is credited with these.
+
+    Parameters
+    ----------
+    network
+        As it is run, up to its last tap.
+    height, width
+        Of the picture in pixels.
+    """
+    shapes = network.shapes(height, width)
+    grams = [
+        2 * shapes[tap.node].channels * shapes[tap.node].size for tap in network.taps
+    ]
+    return 2 * (network.flops(height, width) + sum(grams))
+
+
 def flops_per_second(record: RateRecord) -> float:
     """Return the counted operations of an iteration over its median seconds."""
     return iteration_flops(record.cell) / record.median

@@ -85,6 +85,7 @@ SECTIONS = {
     "figure6": "Figure 6: the overall flow",
     "mnist": "The companion document: MNIST",
     "ceilings": "What decides the speed",
+    "performance": "How fast it is on the CPU, beside PyTorch",
     "why": "Why they differ",
 }
 """Title of every section, by the name of its part, in the paper's order."""

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chainer_style import networks
+from chainer_style.engines.base import Device
+from chainer_style.engines.define_by_run import ChainerEngine
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+pytorch_loop = pytest.importorskip("pytorch_loop")
+
+LAYOUTS = pytest.mark.parametrize("channels_last", [False, True])
+
+
+def compared(found, true, bound):
+    losses, gradient = found
+    expected, reference = true
+    assert losses.total == pytest.approx(expected.total, rel=bound)
+    np.testing.assert_allclose(losses.style, expected.style, rtol=bound)
+    content = [term for term in expected.content if term]
+    assert [term for term in losses.content if term] == pytest.approx(
+        content, rel=bound
+    )
+    assert gradient.shape == reference.shape
+    difference = np.linalg.norm(gradient - reference)
+    assert difference < bound * np.linalg.norm(reference)
+
+
+@LAYOUTS
+@pytest.mark.parametrize(("name", "size"), [("vgg16", 24), ("nin", 70)])
+def test_losses_and_gradient_are_the_references(posed, name, size, channels_last):
+    problem = posed(name, size)
+    reference = ChainerEngine(problem, Device(), "float64")
+    loop = pytorch_loop.PyTorchLoop(problem, channels_last=channels_last)
+    for picture in (problem.start, problem.content):
+        compared(loop.evaluate(picture), reference.evaluate(picture), 1e-5)
+    np.testing.assert_array_equal(loop.image, problem.start)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_they_are_the_same(posed):
+    problem = posed("nin", 70)
+    reference = ChainerEngine(problem, Device(), "float64")
+    loop = pytorch_loop.PyTorchLoop(problem, channels_last=True, compiled=True)
+    true = reference.evaluate(problem.start)
+    compared(loop.evaluate(problem.start), true, 1e-5)
+
+
+@LAYOUTS
+def test_the_picture_goes_the_references_way(posed, channels_last):
+    problem = posed("vgg16", 16, iterations=4, final_learning_rate=0.5)
+    reference = ChainerEngine(problem, Device(), "float32")
+    loop = pytorch_loop.PyTorchLoop(problem, channels_last=channels_last)
+    for _ in range(4):
+        # Adam's epsilon is added at another place, and gradients are small.
+        assert loop.step()().total == pytest.approx(reference.step()().total, rel=1e-3)
+    assert np.abs(loop.image - reference.image).mean() < 0.1
+    assert np.abs(loop.image - problem.start).mean() > 1
+    low, high = problem.canvas.bounds
+    assert (loop.image >= low).all()
+    assert (loop.image <= high).all()
+
+
+@LAYOUTS
+def test_the_style_loss_and_its_gradient(channels_last):
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    features = torch.rand((1, 3, 4, 5), dtype=torch.float64)
+    features = features.contiguous(memory_format=layout).requires_grad_()
+    target = torch.rand((3, 3), dtype=torch.float64)
+    target = target + target.T
+    flat = features.detach().numpy().reshape(3, 20)
+    expected = 0.7 * ((flat @ flat.T / 60 - target.numpy()) ** 2).mean()
+    found = pytorch_loop.StyleLoss.apply(features, target, 0.7)
+    assert float(found.detach()) == pytest.approx(expected, rel=1e-12)
+    assert torch.autograd.gradcheck(
+        lambda x: pytorch_loop.StyleLoss.apply(x, target, 0.7), features
+    )
+
+
+def test_only_relus_whose_input_nobody_else_reads_work_in_place():
+    vgg = pytorch_loop.in_place(networks.get("vgg16").upto_taps())
+    # The taps of 2016 are the convolutions before these.
+    assert vgg.isdisjoint({"relu1_2", "relu2_2", "relu3_3"})
+    assert {"relu1_1", "relu2_1", "relu3_1", "relu3_2", "relu4_2"} <= vgg
+    behind = networks.get("vgg16").with_taps_after_relu().upto_taps()
+    assert "relu1_2" in pytorch_loop.in_place(behind)
+
+
+def test_losses_of_another_kind_are_refused(posed):
+    with pytest.raises(ValueError, match="only the losses of protocol 2016"):
+        pytorch_loop.PyTorchLoop(posed("vgg16", 16, tv_weight=1.0))
