@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import problems
+import pytest
+
+from chainer_style.engines.base import Device
+from chainer_style.engines.cpu.costs import Cost, cost
+from chainer_style.engines.cpu.engine import CpuEngine
+
+
+def test_the_operations_of_an_iteration(weights_of):
+    """Winograd's convolutions by hand, and all others as the graph counts them."""
+    size = 64
+    problem = problems.make(weights_of, "vgg16", size, size, "modern")
+    plan = CpuEngine(problem, Device(threads=1)).plan
+    found = {
+        line.name: cost(step)
+        for line, step in zip(plan.draft.lines, plan.program, strict=True)
+    }
+    # F(4, 3): 36 products for 16 results.
+    assert found["conv2_2"].flops == 2 * 36 * 8 * 8 * 128 * 128
+    assert found["conv2_2 back"] == found["conv2_2"]
+    assert found["conv1_1"].flops == 2 * size**2 * 27 * 64
+    total = sum(found.values(), Cost())
+    direct = 2 * problem.network.flops(size, size)
+    assert direct / 4.2 < total.flops < direct / 3
+    moved = found["Adam and clip"].bytes
+    assert moved == 7 * 4 * 3 * size**2
+
+
+def test_a_floor_is_the_larger_of_two():
+    assert Cost(100, 100).floor(10, 50) == pytest.approx(10)
+    assert Cost(100, 100).floor(50, 10) == pytest.approx(10)
