@@ -33,7 +33,7 @@ _WORDS = types.Array(types.int64, 1, "C")
 _WORD = types.int64
 _KERNEL = types.void(_STEP, _WORD, _WORD)
 _EXECUTE = types.void(
-    types.Array(_STEP, 1, "C", aligned=True), _WORD, _WORDS, _WORDS, _WORD, _WORD
+    types.Array(_STEP, 1, "C"), types.Array(types.uint8, 1, "C"), _WORDS, _WORDS, _WORD
 )
 
 _lock = threading.Lock()

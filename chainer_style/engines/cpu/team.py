@@ -28,7 +28,6 @@ class Team:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._go = [threading.Semaphore(0) for _ in range(threads - 1)]
-        self._done = threading.Semaphore(0)
         self._job: tuple[Any, ...] = ()
         self._lock = threading.Lock()
         for number in range(1, threads):
@@ -39,22 +38,22 @@ class Team:
     def _help(self, number: int) -> None:
         while True:
             self._go[number - 1].acquire()
-            execute(*self._job, number, self.threads)
-            self._done.release()
+            # Who comes late finds all units taken, or the next program.
+            execute(*self._job, number)
 
     def run(self, program: Program, spaces: npt.NDArray[np.int64]) -> Program:
-        """Run a program, and return the clock at each step's start and at the end."""
-        # A line of memory per counter, so that threads do not take it from others.
-        counters = np.zeros((len(program) + 2) * LINE, np.int64)
+        """Run a program, and return the clock at each step's start and at the end.
+
+        It returns when all is done, whether all threads know it or not.
+        """
+        counters = np.zeros((2 * len(program) + 1) * LINE, np.uint8)
         ticks = np.zeros(len(program) + 1, np.int64)
-        address = -(-counters.ctypes.data // (8 * LINE)) * 8 * LINE
+        job = program, counters, ticks, spaces
         with self._lock:
-            self._job = program, address, ticks, spaces
+            self._job = job
             for go in self._go:
                 go.release()
-            execute(*self._job, 0, self.threads)
-            for _ in self._go:
-                self._done.acquire()
+            execute(*job, 0)
         return ticks
 
 

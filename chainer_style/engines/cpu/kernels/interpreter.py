@@ -1,7 +1,7 @@
 """Runs a program, by as many threads as take part.
 
 Every thread goes through all steps; of each it takes units of work until none is
-left, and waits for the others before the next. Nothing of it is Python.
+left, and waits until all are done before the next. Nothing of it is Python.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from chainer_style.engines.cpu.kernels.steps import KINDS
 PATIENCE = 2000
 """Turns of waiting before another thread is let onto the core."""
 
-LINE = 8
-"""Words of a cache line: counters lie that far apart."""
+LINE = 64
+"""Bytes of a cache line: counters lie that far apart, or each change of one would
+take the others from all threads."""
 
 _WORD = ir.IntType(64)
 
@@ -127,39 +128,42 @@ _run = _dispatcher()
 
 
 @njit(nogil=True)
-def execute(program, counters, ticks, spaces, thread, threads):
+def execute(program, counters, ticks, spaces, thread):
     """Run a program's steps; called by every thread at once.
+
+    A step is done when its units are: a thread that the system keeps from running
+    holds nobody up unless it is at work on one.
 
     Parameters
     ----------
     program
         Steps.
     counters
-        Address of a line per step and one more, all zero.
+        Two lines per step and one more, all zero: units taken, and units done.
     ticks
         Written by the first thread: the clock at the start of each step and the end.
     spaces
         Address of each thread's space.
-    thread, threads
-        Number of the thread from 0, and of all of them.
+    thread
+        Number of the thread, from 0.
     """
-    arrived = counters + 8 * LINE * len(program)
     space = spaces[thread]
+    start = (counters.ctypes.data + LINE - 1) // LINE * LINE
     for i in range(len(program)):
         step = program[i]
+        taken = start + 2 * LINE * i
         if not thread:
             ticks[i] = _ticks()
         while True:
-            unit = _take(counters + 8 * LINE * i)
+            unit = _take(taken)
             if unit >= step.units:
                 break
             _run(step, unit, space)
-        if threads > 1:
-            _take(arrived)
-            waited = 0
-            while _look(arrived) < threads * (i + 1):
-                waited += 1
-                if waited > PATIENCE:
-                    _let_others()
+            _take(taken + LINE)
+        waited = 0
+        while _look(taken + LINE) < step.units:
+            waited += 1
+            if waited > PATIENCE:
+                _let_others()
     if not thread:
         ticks[len(program)] = _ticks()
