@@ -184,7 +184,7 @@ def _key_added(table: RateTable, machine: Machine) -> Iterator[str]:
     """Say how to read the curves of this package's engine, or why there are none."""
     cells = [cell for cell in added.cells(table) if added.is_added(cell)]
     if any(map(machine.measured, cells)):
-        yield f"Diamonds, “{added.SHORT}”: {added.TITLE}. {added.NOTE}"
+        yield (f"Diamonds, “{added.SHORT}”: {added.TITLE}, {added.NOT_THE_PAPERS}.")
     lacking: dict[str, list[str]] = {}
     for cell in cells:
         if reason := machine.reason(cell, table):
@@ -203,7 +203,7 @@ def _panels(
     down = math.ceil(count / across)
     top = 0.42 + (0.36 if above else 0)
     bottom = 0.35 + (0.3 + 0.15 * (below.count("\n") + 1) if below else 0)
-    side, beside, panel, gap = 0.55, 1.78, 2.75, 0.75
+    side, beside, panel, gap = 0.55, 1.9, 2.75, 0.75
     width = 4.6 if narrow else 9.6
     height = top + bottom + down * panel + (down - 1) * gap
     figure = Figure(figsize=(width, height), facecolor=theme.paper)
