@@ -21,7 +21,7 @@ def is_whole(picture):
 
 @pytest.fixture(scope="module", params=[(60.0, 0), (100.0, 2)], ids=["136", "-120"])
 def iterates(request, pictures, weights_of):
-    """Ten pictures by either engine; in some the first pixel is clipped, so all are cut.
+    """Ten pictures by either engine; in some the first pixel is clipped, and all cut.
 
     The steps are so much longer than in 2016 for it to come that far.
     """

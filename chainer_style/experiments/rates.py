@@ -149,7 +149,7 @@ class Rates(Experiment[Cell]):
 
         device = device_of(cell.column)
         if added.is_added(cell):
-            _compile(progress)
+            compile_kernels(progress)
         job = transfer.prepare(
             self.content,
             self.style,
@@ -205,7 +205,7 @@ class Rates(Experiment[Cell]):
         )
 
 
-def _compile(progress: Progress) -> None:
+def compile_kernels(progress: Progress) -> None:
     """Have the kernels compiled where they are not, by a process of its own.
 
     What the compiler holds would count as memory of the iterations.

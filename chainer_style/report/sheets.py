@@ -72,8 +72,8 @@ def _entry(table: RateTable, machine: Machine, entry: Entry) -> Sequence[object]
     reasons = []
     if lacking := paper_lacks(cell):
         reasons.append(f"paper: {lacking}")
-    if entry.reason is not None:
-        reasons.append(f"not measured: {entry.reason}")
+    if reason := machine.reason(cell, table):
+        reasons.append(f"not measured: {reason}")
     return (
         table.number,
         machine.name,
