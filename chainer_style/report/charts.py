@@ -57,17 +57,20 @@ class Curve:
 def curves(
     table: RateTable, machine: Machine, column: Column, theme: Theme = LIGHT
 ) -> Iterator[Curve]:
-    """Yield the curves of one panel: only what was printed or measured."""
+    """Yield the curves of one panel: only what was printed or measured.
+
+    What the paper had not comes first, so that it covers no other.
+    """
+    for row in table.rows if column == "CPU" else ():
+        own = added.beside(Cell(*row, column))
+        label = f"{_name(table, row)}, {added.SHORT}"
+        yield from _today(own, machine, label, theme.added, "D")
     for row, color in zip(table.rows, theme.series, strict=False):
         cell = Cell(*row, column)
         name = _name(table, row)
         if paper := ITERATIONS.get(cell):
             yield Curve(f"{name}, paper {paper[-1]}", color, paper, None)
         yield from _today(cell, machine, f"{name}, today", color, "o")
-        if column == "CPU":
-            label = f"{name}, {added.SHORT}"
-            own = added.beside(cell)
-            yield from _today(own, machine, label, theme.added, "D")
 
 
 def _today(
