@@ -1,6 +1,6 @@
 """Tables 4 and 5: iterations per minute on CPU, GPU and cuDNN.
 
-And by this package's engine on the CPU, which the paper had not.
+Beside them this package's engine on the CPU, which the paper had not.
 """
 
 from __future__ import annotations
@@ -130,7 +130,6 @@ class Rates(Experiment[Cell]):
 
         if added.is_added(cell) and not importlib.util.find_spec("numba"):
             return NO_NUMBA
-
         missing = devices.obstacle(device_of(cell.column))
         return None if missing is None else missing.reason
 

@@ -187,7 +187,7 @@ def _key_added(table: RateTable, machine: Machine) -> Iterator[str]:
     """Say how to read the curves of this package's engine, or why there are none."""
     cells = [cell for cell in added.cells(table) if added.is_added(cell)]
     if any(map(machine.measured, cells)):
-        yield (f"Diamonds, “{added.SHORT}”: {added.TITLE}, {added.NOT_THE_PAPERS}.")
+        yield f"Diamonds, “{added.SHORT}”: {added.TITLE}, {added.NOT_THE_PAPERS}."
     lacking: dict[str, list[str]] = {}
     for cell in cells:
         if reason := machine.reason(cell, table):
