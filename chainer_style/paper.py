@@ -38,6 +38,10 @@ MACHINE = ", ".join(
 MINUTES = (1, 2, 3, 4, 5)
 
 
+CHAINER = "chainer"
+"""The engine that does what the paper's program did."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One network, at one size, on one kind of device.
@@ -50,16 +54,25 @@ class Cell:
         Side of the square picture in pixels.
     column
         CPU; GPU without cuDNN; or GPU with cuDNN.
+    engine
+        What computes it. All of the paper's are Chainer's; what another engine does
+        is never the paper's, and stands beside it (`chainer_style.added`).
     """
 
     network: str
     size: int
     column: Column
+    engine: str = CHAINER
+
+    @property
+    def name(self) -> str:
+        """The column, or the engine that is none of the paper's."""
+        return self.column if self.engine == CHAINER else f"engine {self.engine}"
 
     @property
     def key(self) -> str:
         """Name of the cell in file names."""
-        return f"{self.network}-{self.size}-{self.column.lower()}"
+        return f"{self.network}-{self.size}-{self.name.lower().replace(' ', '-')}"
 
 
 @dataclass(frozen=True)

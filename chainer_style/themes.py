@@ -23,6 +23,8 @@ class Theme:
         Background, text, side remarks, grid lines.
     series
         One colour per network and size.
+    added
+        What the paper's charts had not: this package's engine.
     """
 
     paper: str
@@ -30,6 +32,7 @@ class Theme:
     faint: str
     rule: str
     series: tuple[str, ...]
+    added: str
 
 
 LIGHT = Theme(
@@ -38,6 +41,7 @@ LIGHT = Theme(
     faint="#5f6670",
     rule="#e6e4de",
     series=("#0072b2", "#c24f00", "#007a5a", "#a3508a"),
+    added="#000000",
 )
 DARK = Theme(
     paper="#191c20",
@@ -45,6 +49,7 @@ DARK = Theme(
     faint="#a0a7b0",
     rule="#30353b",
     series=("#56b4e9", "#e69f00", "#2fc79f", "#dc8fbe"),
+    added="#f0e442",
 )
 
 

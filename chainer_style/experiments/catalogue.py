@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chainer_style import added
 from chainer_style.experiments.base import Experiment
 from chainer_style.experiments.ceilings import CeilingRecord, Ceilings
 from chainer_style.experiments.digits import FEW, DigitsRecord, Learning
@@ -74,7 +75,7 @@ Part = Callable[[Options], Sequence[Experiment[Any]]]
 def _rates(number: int) -> Part:
     def part(options: Options) -> list[Experiment[Any]]:
         chosen = (
-            RATE_TABLES[number].cells,
+            added.cells(RATE_TABLES[number]),
             options.seconds,
             options.content,
             options.style,

@@ -1,18 +1,23 @@
-"""Tables 4 and 5: iterations per minute on CPU, GPU and cuDNN."""
+"""Tables 4 and 5: iterations per minute on CPU, GPU and cuDNN.
+
+Beside them this package's engine on the CPU, which the paper had not.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import itertools
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chainer_style import images, memory, networks
+from chainer_style import added, images, memory, networks
 from chainer_style.experiments.base import Experiment, Progress
 from chainer_style.experiments.records import TimedRecord
-from chainer_style.paper import Cell
+from chainer_style.paper import CHAINER, Cell
 
 if TYPE_CHECKING:
     from chainer_style.engines.base import Device
@@ -25,6 +30,12 @@ AT_LEAST = DROPPED + 3
 
 SETTING_UP = 5.0
 """Rough seconds that a cell takes beside its iterations, for the time left."""
+
+COMPILING = 30.0
+"""The same of the kernels of this package's engine, compiled once per machine."""
+
+NO_NUMBA = "numba is not installed"
+"""Why that engine cannot run, in a record."""
 
 SETTINGS = frozenset(
     ("weights", "protocol", "engine", "seed", "content", "style", "requested_seconds")
@@ -60,6 +71,8 @@ class RateRecord(TimedRecord[Cell]):
         """Refuse an unknown network, or a measured record that lacks something."""
         super().check()
         networks.get(self.cell.network)
+        if self.cell.engine not in (CHAINER, added.ENGINE):
+            raise ValueError(f"no column has the engine {self.cell.engine!r}")
         if not self.measured:
             return
         lacking = sorted(SETTINGS - self.settings.keys())
@@ -99,16 +112,24 @@ class Rates(Experiment[Cell]):
 
     def title(self, cell: Cell) -> str:
         """Return a cell's name to print."""
-        return f"{networks.get(cell.network).title} {cell.size} px {cell.column}"
+        heading = added.heading(cell)
+        return f"{networks.get(cell.network).title} {cell.size} px {heading}"
 
     def estimate(self, cell: Cell) -> float:
         """Return the seconds asked for and those of setting up."""
-        return self.seconds + SETTING_UP
+        lasting = self.seconds + SETTING_UP
+        if not added.is_added(cell):
+            return lasting
+        from chainer_style.engines.cpu import compiled
+
+        return lasting + (0 if compiled.folder().exists() else COMPILING)
 
     def obstacle(self, cell: Cell) -> str | None:
-        """Return what of the device is missing."""
+        """Return what of the device, or for the engine, is missing."""
         from chainer_style.engines import devices
 
+        if added.is_added(cell) and not importlib.util.find_spec("numba"):
+            return NO_NUMBA
         missing = devices.obstacle(device_of(cell.column))
         return None if missing is None else missing.reason
 
@@ -126,6 +147,8 @@ class Rates(Experiment[Cell]):
         from chainer_style import transfer
 
         device = device_of(cell.column)
+        if added.is_added(cell):
+            compile_kernels(progress)
         job = transfer.prepare(
             self.content,
             self.style,
@@ -133,7 +156,7 @@ class Rates(Experiment[Cell]):
             model=cell.network,
             width=cell.size,
             weights=self.weights,
-            engine="chainer",
+            engine=cell.engine,
             device=device,
         )
         # Making seeded weights takes more than iterating.
@@ -155,6 +178,8 @@ class Rates(Experiment[Cell]):
             "protocol": dataclasses.asdict(job.problem.protocol),
             "weights": job.problem.weights.as_record(),
             "engine": job.engine.name,
+            # Chainer leaves them to BLAS.
+            "threads": device.cores if added.is_added(cell) else None,
             "seed": job.seed,
             "content": self.content.name,
             "style": self.style.name,
@@ -177,6 +202,20 @@ class Rates(Experiment[Cell]):
             f"{record.rate:10.1f} iterations/min "
             f"({1000 * record.median:.0f} ms each, {len(record.kept)} measured)"
         )
+
+
+def compile_kernels(progress: Progress) -> None:
+    """Have the kernels compiled where they are not, by a process of its own.
+
+    What the compiler holds would count as memory of the iterations.
+    """
+    from chainer_style.engines.cpu import compiled
+
+    if not compiled.folder().exists():
+        progress(0, "compiling its kernels")
+        load = f"from {compiled.__name__} import load; load()"
+        # If it fails, the engine does, and says why.
+        subprocess.run([sys.executable, "-c", load], check=False)
 
 
 def device_of(column: str) -> Device:

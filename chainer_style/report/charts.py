@@ -1,4 +1,8 @@
-"""Figures 7 and 8: the paper's curves and today's, drawn by matplotlib."""
+"""Figures 7 and 8: the paper's curves and today's, drawn by matplotlib.
+
+Those of this package's engine, which the paper had not, are drawn where they were
+measured, in a colour and with marks of their own.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from chainer_style import networks
-from chainer_style.paper import MACHINE, MINUTES, Cell, Column, RateTable
+from chainer_style import added, networks
+from chainer_style.paper import ITERATIONS, MACHINE, MINUTES, Cell, Column, RateTable
 from chainer_style.report import formats
 from chainer_style.report.comparison import LEFT_OUT, entries
 from chainer_style.report.machines import NO_RECORD, Machine
@@ -34,34 +38,50 @@ class Curve:
     label
         What to write beside its end.
     color
-        Of its network and size.
+        Of its network and size; of this package's engine, the one colour of that.
     values
         Iterations after each minute.
     counted
         Which of today's values were counted; None for the paper's.
+    marker
+        Of today's marks, as matplotlib calls them.
     """
 
     label: str
     color: str
     values: Sequence[float]
     counted: Sequence[bool] | None
+    marker: str = "o"
 
 
 def curves(
     table: RateTable, machine: Machine, column: Column, theme: Theme = LIGHT
 ) -> Iterator[Curve]:
-    """Yield the curves of one panel: only what was printed or measured."""
+    """Yield the curves of one panel: only what was printed or measured.
+
+    What the paper had not comes first, so that it covers no other.
+    """
+    for row in table.rows if column == "CPU" else ():
+        own = added.beside(Cell(*row, column))
+        label = f"{_name(table, row)}, {added.SHORT}"
+        yield from _today(own, machine, label, theme.added, "D")
     for row, color in zip(table.rows, theme.series, strict=False):
-        found = list(entries(Cell(*row, column), machine))
+        cell = Cell(*row, column)
         name = _name(table, row)
-        paper = [entry.paper for entry in found if entry.paper is not None]
-        if paper:
+        if paper := ITERATIONS.get(cell):
             yield Curve(f"{name}, paper {paper[-1]}", color, paper, None)
-        today = [entry.today for entry in found if entry.today is not None]
-        if today:
-            counted = [entry.counted for entry in found]
-            last = formats.iterations(today[-1], counted[-1])
-            yield Curve(f"{name}, today {last}", color, today, counted)
+        yield from _today(cell, machine, f"{name}, today", color, "o")
+
+
+def _today(
+    cell: Cell, machine: Machine, label: str, color: str, marker: str
+) -> Iterator[Curve]:
+    found = list(entries(cell, machine))
+    today = [entry.today for entry in found if entry.today is not None]
+    if today:
+        counted = [entry.counted for entry in found]
+        last = formats.iterations(today[-1], counted[-1])
+        yield Curve(f"{label} {last}", color, today, counted, marker)
 
 
 def _name(table: RateTable, row: tuple[str, int]) -> str:
@@ -79,7 +99,7 @@ def not_drawn(table: RateTable, machine: Machine, column: Column) -> list[str]:
     lacking: dict[str, list[str]] = {}
     tried = [row for row in table.rows if Cell(*row, column) in machine.rates]
     for row in tried or table.rows:
-        if reason := machine.reason(Cell(*row, column)):
+        if reason := machine.reason(Cell(*row, column), table):
             lacking.setdefault(reason, []).append(_name(table, row))
     notes = [f"the paper’s: {LEFT_OUT}"] if column == "cuDNN" else []
     for reason, names in lacking.items():
@@ -151,6 +171,7 @@ def key(table: RateTable, machine: Machine) -> list[str]:
         "open ones are the median rate times minutes.",
         "Both axes are logarithmic: a steady rate is a straight line.",
     ]
+    lines += _key_added(table, machine)
     if "cuDNN" not in drawn_columns(table, machine):
         cells = [cell for cell in table.cells if cell.column == "cuDNN"]
         reasons = {str(machine.reason(c)) for c in cells if c in machine.rates}
@@ -162,6 +183,21 @@ def key(table: RateTable, machine: Machine) -> list[str]:
     return lines
 
 
+def _key_added(table: RateTable, machine: Machine) -> Iterator[str]:
+    """Say how to read the curves of this package's engine, or why there are none."""
+    cells = [cell for cell in added.cells(table) if added.is_added(cell)]
+    if any(map(machine.measured, cells)):
+        yield f"Diamonds, “{added.SHORT}”: {added.TITLE}, {added.NOT_THE_PAPERS}."
+    lacking: dict[str, list[str]] = {}
+    for cell in cells:
+        if reason := machine.reason(cell, table):
+            name = _name(table, (cell.network, cell.size))
+            lacking.setdefault(reason, []).append(name)
+    for reason, names in lacking.items():
+        which = "" if len(names) == len(cells) else f", {formats.listing(names)}"
+        yield f"No curve of {added.TITLE}{which}: {reason}."
+
+
 def _panels(
     count: int, narrow: bool, above: str, below: str, theme: Theme
 ) -> tuple[Figure, list[Axes]]:
@@ -170,7 +206,7 @@ def _panels(
     down = math.ceil(count / across)
     top = 0.42 + (0.36 if above else 0)
     bottom = 0.35 + (0.3 + 0.15 * (below.count("\n") + 1) if below else 0)
-    side, beside, panel, gap = 0.55, 1.78, 2.75, 0.75
+    side, beside, panel, gap = 0.55, 1.9, 2.75, 0.75
     width = 4.6 if narrow else 9.6
     height = top + bottom + down * panel + (down - 1) * gap
     figure = Figure(figsize=(width, height), facecolor=theme.paper)
@@ -262,7 +298,7 @@ def _curve(axes: Axes, curve: Curve, theme: Theme) -> None:
         axes.plot(
             [minute],
             [value],
-            marker="o",
+            marker=curve.marker,
             markersize=5.5,
             color=curve.color,
             markerfacecolor=curve.color if counted else theme.paper,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chainer_style import networks
+from chainer_style import added, networks
 from chainer_style.paper import ITERATIONS, MINUTES, Cell
 from chainer_style.report.machines import Machine
 
@@ -20,6 +20,8 @@ def paper_lacks(cell: Cell) -> str | None:
     """Return why the paper prints no numbers of a cell, or None where it does."""
     if cell in ITERATIONS:
         return None
+    if added.is_added(cell):
+        return added.NOT_THE_PAPERS
     return LEFT_OUT if cell.column == "cuDNN" else CORE_DUMPING
 
 
@@ -74,4 +76,4 @@ def row_title(network: str, size: int) -> str:
 
 def title(cell: Cell) -> str:
     """Name a cell."""
-    return f"{row_title(cell.network, cell.size)}, {cell.column}"
+    return f"{row_title(cell.network, cell.size)}, {added.heading(cell)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chainer_style import added
 from chainer_style.experiments.workspace import workspace_bytes
 from chainer_style.paper import ITERATIONS, MINUTES, TABLE_5, Cell, Column
 from chainer_style.protocols import Protocol
@@ -210,6 +211,16 @@ class Explanation:
                 title = row_title(cell.network, cell.size)
                 found.append(Comparison(title, None, quotient))
         return found
+
+    @property
+    def engine_over_chainer(self) -> list[Comparison]:
+        """How many times faster this package's engine is than Chainer, on the CPU."""
+        found = [
+            self._quotient(row_title(cell.network, cell.size), added.beside(cell), cell)
+            for cell in self.machine.cells
+            if cell.column == "CPU" and not added.is_added(cell)
+        ]
+        return [comparison for comparison in found if comparison.today is not None]
 
     def _over(self, column: Column, other: Column) -> list[Comparison]:
         return [

@@ -12,6 +12,9 @@ from chainer_style.report.tables import Box, Layout
 LEAST = 10
 """Least width of a column, in characters: words wrap within it."""
 
+MOST = 16
+"""Most width that a heading of several words asks for."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
@@ -98,7 +101,7 @@ def _widths(placed: Sequence[_Placed]) -> list[int]:
         if p.box.columns == 1:
             longest = max(map(len, _text(p.box).split() or [""]))
             if p.box.kind != "note":
-                longest = len(_text(p.box))
+                longest = max(longest, min(len(_text(p.box)), MOST))
             widths[p.column] = max(widths[p.column], longest + 2)
     return widths
 

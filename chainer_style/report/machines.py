@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chainer_style import networks
+from chainer_style import added, networks
 from chainer_style.errors import UserError
 from chainer_style.experiments import records
 from chainer_style.experiments.catalogue import RECORDS
 from chainer_style.experiments.rates import RateRecord
 from chainer_style.experiments.records import Record
-from chainer_style.paper import COLUMNS, RATE_TABLES, Cell
+from chainer_style.paper import COLUMNS, RATE_TABLES, Cell, RateTable
 
 NO_RECORD = "no record of it"
 """Reason of a cell that nobody tried to measure."""
 
-TABLE_CELLS = frozenset(cell for table in RATE_TABLES.values() for cell in table.cells)
-"""Every cell of Tables 4 and 5."""
+TABLE_CELLS = frozenset(
+    cell for table in RATE_TABLES.values() for cell in added.cells(table)
+)
+"""Every cell of Tables 4 and 5, those that the paper had not included."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,18 @@ class Machine:
         record = self.rates.get(cell)
         return record if record and record.measured else None
 
-    def reason(self, cell: Cell) -> str | None:
-        """Return why such a cell has no time, or None where it has one."""
-        record = self.rates.get(cell)
-        return record.reason if record else NO_RECORD
+    def reason(self, cell: Cell, table: RateTable | None = None) -> str | None:
+        """Return why such a cell has no time, or None where it has one.
+
+        Of a cell that nobody tried, the command that does; of one that is in both
+        tables, that of the table asked for.
+        """
+        if record := self.rates.get(cell):
+            return record.reason
+        for number, other in RATE_TABLES.items():
+            if table in (None, other) and cell in added.cells(other):
+                return f"{NO_RECORD} yet; run: make table{number}"
+        return NO_RECORD
 
     def label(self, *rows: tuple[str, int]) -> str:
         """Say which weights were used, of all cells or of those of some rows.
@@ -167,9 +177,10 @@ def in_order(cells: Iterable[Cell]) -> list[Cell]:
     """Sort cells by network, size and device, each once."""
     known = list(networks.NETWORKS.values())
 
-    def key(cell: Cell) -> tuple[int, int, int]:
+    def key(cell: Cell) -> tuple[int, int, int, bool]:
         network = known.index(networks.get(cell.network))
-        return network, cell.size, COLUMNS.index(cell.column)
+        column = COLUMNS.index(cell.column)
+        return network, cell.size, column, added.is_added(cell)
 
     return sorted(set(cells), key=key)
 

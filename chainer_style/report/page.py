@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from chainer_style import __version__, themes
+from chainer_style import __version__, added, themes
 from chainer_style.errors import UserError
 from chainer_style.experiments.rates import RateRecord
 from chainer_style.paper import ITERATIONS, MINUTES, RATE_TABLES, RateTable
@@ -142,6 +142,7 @@ def render(found: Found) -> str:
     )
     views = [_view(machine) for machine in everyone]
     return loader.get_template("report.html.j2").render(
+        added=added,
         first=views[0],
         others=views[1:],
         overview=_overview(everyone) if len(everyone) > 1 else [],

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from chainer_style import added
 from chainer_style.experiments.ceilings import Ceiling, CeilingRecord
 from chainer_style.experiments.digits import DigitsRecord
 from chainer_style.experiments.rates import RateRecord
@@ -46,7 +47,10 @@ def _of_rates(record: RateRecord) -> Work:
         comparison.title(cell),
         _device(cell.column),
         arithmetic.flops_per_second(record),
-        arithmetic.flops_per_byte(cell.network, cell.size),
+        # Counted is what Chainer's convolution moves, and no other's.
+        None
+        if added.is_added(cell)
+        else arithmetic.flops_per_byte(cell.network, cell.size),
     )
 
 
@@ -122,7 +126,9 @@ def share(record: Record[Any], machine: Machine) -> float | None:
 
 
 def threads(record: Record[Any]) -> int:
-    """Return how many threads the BLAS of a record had."""
+    """Return how many threads a record's engine had, or else its BLAS."""
+    if own := record.settings.get("threads"):
+        return int(own)
     pools = record.environment["blas"]
     counts = [pool["num_threads"] for pool in pools if pool["num_threads"]]
     return int(max(counts, default=record.environment["cores"]))

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
+from chainer_style import added
 from chainer_style.paper import ITERATIONS, MINUTES, Cell, RateTable
 from chainer_style.report.arithmetic import flops_per_second, iteration_flops
 from chainer_style.report.comparison import (
@@ -60,7 +61,7 @@ def table_csv(table: RateTable, machines: Sequence[Machine]) -> str:
     rows = (
         _entry(table, machine, entry)
         for machine in machines
-        for cell in table.cells
+        for cell in added.cells(table)
         for entry in entries(cell, machine)
     )
     return _csv(TABLE_FIELDS, rows)
@@ -71,14 +72,14 @@ def _entry(table: RateTable, machine: Machine, entry: Entry) -> Sequence[object]
     reasons = []
     if lacking := paper_lacks(cell):
         reasons.append(f"paper: {lacking}")
-    if entry.reason is not None:
-        reasons.append(f"not measured: {entry.reason}")
+    if reason := machine.reason(cell, table):
+        reasons.append(f"not measured: {reason}")
     return (
         table.number,
         machine.name,
         cell.network,
         cell.size,
-        cell.column,
+        cell.name,
         entry.minute,
         entry.paper,
         entry.today,
@@ -98,7 +99,7 @@ def rates_csv(machines: Iterable[Machine]) -> str:
 def _rate(machine: Machine, cell: Cell) -> Sequence[object]:
     printed = ITERATIONS.get(cell)
     paper = printed[-1] / MINUTES[-1] if printed else None
-    head = (machine.name, cell.network, cell.size, cell.column, paper)
+    head = (machine.name, cell.network, cell.size, cell.name, paper)
     record = machine.measured(cell)
     if record is None:
         reason = f"not measured: {machine.reason(cell)}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from chainer_style import networks
-from chainer_style.paper import COLUMNS, ITERATIONS, MACHINE, MINUTES, Cell, RateTable
+from chainer_style import added, networks
+from chainer_style.paper import ITERATIONS, MACHINE, MINUTES, Cell, RateTable
 from chainer_style.report import formats
 from chainer_style.report.comparison import Entry, entries, paper_lacks, row_title
 from chainer_style.report.machines import Machine
@@ -76,11 +76,14 @@ class Group:
         Those with numbers, by network and size, as printed from left to right.
     missing
         The cells without, by the reason why.
+    cells
+        All of them.
     """
 
     title: str
     columns: Sequence[Sequence[Entry]]
     missing: Mapping[str, Sequence[Cell]]
+    cells: Sequence[Cell]
 
     @property
     def width(self) -> int:
@@ -90,6 +93,9 @@ class Group:
 
 RATIO = "÷ the paper"
 """Title of the row of ratios."""
+
+RATIO_BESIDE = "÷ Chainer"
+"""Title of the row of those of this package's engine."""
 
 
 def layout(table: RateTable, machines: Sequence[Machine]) -> Layout:
@@ -101,13 +107,15 @@ def layout(table: RateTable, machines: Sequence[Machine]) -> Layout:
     titles = [Box(g.title, "head", columns=g.width) for g in groups]
     over = [box for group in groups for box in _over(table, group)]
     devices = [
-        Box(column[0].cell.column, "head")
+        Box(added.heading(column[0].cell), "head")
         for group in groups
         for column in group.columns
     ]
     head = [[Box("Minutes", "head", rows=3), *titles], over, devices]
-    rows = [_row(groups, i) for i in range(len(MINUTES))]
-    rows.append([Box(RATIO, "label"), *_ratios(groups)])
+    ratios = [[Box(RATIO, "label"), *_ratios(groups)]]
+    if any(map(_is_added, _today_columns(groups))):
+        ratios.append([Box(RATIO_BESIDE, "label"), *_ratios_beside(groups)])
+    rows = [_row(groups, i, len(ratios)) for i in range(len(MINUTES))] + ratios
     caption = f"{table.title}: after 1 to 5 minutes."
     width = 1 + sum(group.width for group in groups)
     return Layout(table.number, caption, head, rows, _notes(groups), width)
@@ -115,22 +123,26 @@ def layout(table: RateTable, machines: Sequence[Machine]) -> Layout:
 
 def _paper(table: RateTable) -> Group:
     """Return the paper's columns; entries of a machine without records have them."""
-    columns = [[*entries(cell, None)] for cell in table.cells if cell in ITERATIONS]
-    return Group(f"The paper: {MACHINE}", columns, _by_reason(table, paper_lacks))
+    cells = table.cells
+    columns = [[*entries(cell, None)] for cell in cells if cell in ITERATIONS]
+    missing = _by_reason(cells, paper_lacks)
+    return Group(f"The paper: {MACHINE}", columns, missing, cells)
 
 
 def _today(table: RateTable, machine: Machine) -> Group:
-    columns = [[*entries(c, machine)] for c in table.cells if machine.measured(c)]
+    cells = added.cells(table)
+    columns = [[*entries(c, machine)] for c in cells if machine.measured(c)]
+    missing = _by_reason(cells, lambda cell: machine.reason(cell, table))
     label = machine.label(*table.rows)
     title = f"Today: {machine.hardware}" + (f"; {label}" if label else "")
-    return Group(title, columns, _by_reason(table, machine.reason))
+    return Group(title, columns, missing, cells)
 
 
 def _by_reason(
-    table: RateTable, why: Callable[[Cell], str | None]
+    cells: Iterable[Cell], why: Callable[[Cell], str | None]
 ) -> dict[str, list[Cell]]:
     found: dict[str, list[Cell]] = {}
-    for cell in table.cells:
+    for cell in cells:
         if reason := why(cell):
             found.setdefault(reason, []).append(cell)
     return found
@@ -143,23 +155,22 @@ def _over(table: RateTable, group: Group) -> Iterator[Box]:
         if own:
             yield Box(row_title(*row), "head", columns=len(own))
     for cells in group.missing.values():
-        yield Box(named(cells, table), "head", rows=2)
+        yield Box(named(cells, group.cells), "head", rows=2)
 
 
-def named(cells: Sequence[Cell], table: RateTable) -> str:
-    """Name some of a table's cells as briefly as can be: ``GPU and cuDNN``."""
-    devices = [
-        device
-        for device in COLUMNS
-        if {Cell(*row, device) for row in table.rows} <= set(cells)
-    ]
-    names = [formats.listing([*devices])] if devices else []
+def named(cells: Sequence[Cell], every: Sequence[Cell]) -> str:
+    """Name some of a group's cells as briefly as can be: ``GPU and cuDNN``."""
+    headings = dict.fromkeys(map(added.heading, every))
+    others = {added.heading(cell) for cell in every if cell not in cells}
+    devices = [heading for heading in headings if heading not in others]
+    names = [formats.listing(devices)] if devices else []
     rest: dict[str, list[tuple[str, int]]] = {}
-    for row in table.rows:
-        left = [c for c in COLUMNS if c not in devices and Cell(*row, c) in cells]
+    for row in dict.fromkeys((cell.network, cell.size) for cell in every):
+        own = [cell for cell in cells if (cell.network, cell.size) == row]
+        left = [h for h in map(added.heading, own) if h not in devices]
         if left:
-            whole = {"CPU", "GPU"} <= {*left, *devices}
-            which = "" if whole else f"{formats.listing([*left])}: "
+            whole = {*headings} - {"cuDNN"} <= {*left, *devices}
+            which = "" if whole else f"{formats.listing(left)}: "
             rest.setdefault(which, []).append(row)
     names += [which + _rows_named(rows) for which, rows in rest.items()]
     return "; ".join(names)
@@ -173,7 +184,16 @@ def _rows_named(rows: Sequence[tuple[str, int]]) -> str:
     return "; ".join(f"{n}, {formats.listing(own)} px" for n, own in sizes.items())
 
 
-def _row(groups: Sequence[Group], i: int) -> list[Box]:
+def _today_columns(groups: Sequence[Group]) -> Iterator[Sequence[Entry]]:
+    for group in groups[1:]:
+        yield from group.columns
+
+
+def _is_added(column: Sequence[Entry]) -> bool:
+    return added.is_added(column[0].cell)
+
+
+def _row(groups: Sequence[Group], i: int, ratios: int) -> list[Box]:
     """Return the numbers after one minute; words reach over all rows of the body."""
     boxes = [Box(str(MINUTES[i]), "label")]
     for n, group in enumerate(groups):
@@ -181,7 +201,7 @@ def _row(groups: Sequence[Group], i: int) -> list[Box]:
         boxes += [show(column[i]) for column in group.columns]
         if i == 0:
             said = "not measured: " if n else ""
-            rows = len(MINUTES) + 1
+            rows = len(MINUTES) + ratios
             boxes += [Box(said + why, "note", rows=rows) for why in group.missing]
     return boxes
 
@@ -199,18 +219,38 @@ def _today_box(entry: Entry) -> Box:
 def _ratios(groups: Sequence[Group]) -> Iterator[Box]:
     """Yield today's numbers over the paper's, after the last minute."""
     yield from [Box("", "counted")] * len(groups[0].columns)
+    for *_, last in _today_columns(groups):
+        yield _ratio_box(last.ratio, last.counted)
+
+
+def _ratios_beside(groups: Sequence[Group]) -> Iterator[Box]:
+    """Yield what the added columns did over what Chainer did on the same machine."""
+    yield from [Box("", "counted")] * len(groups[0].columns)
     for group in groups[1:]:
-        for *_, last in group.columns:
-            if last.ratio is None:
-                yield Box("—", "counted")
+        lasts = {column[-1].cell: column[-1] for column in group.columns}
+        for cell, last in lasts.items():
+            if not added.is_added(cell):
+                yield Box("", "counted")
+                continue
+            other = lasts.get(added.faithful(cell))
+            if other is None or last.today is None or not other.today:
+                yield _ratio_box(None, True)
             else:
-                text = formats.ratio(last.ratio, last.counted)
-                yield Box(text, "counted" if last.counted else "rate")
+                counted = last.counted and other.counted
+                yield _ratio_box(last.today / other.today, counted)
+
+
+def _ratio_box(ratio: float | None, counted: bool) -> Box:
+    if ratio is None:
+        return Box("—", "counted")
+    return Box(formats.ratio(ratio, counted), "counted" if counted else "rate")
 
 
 def _notes(groups: Sequence[Group]) -> list[str]:
-    measured = [e for g in groups[1:] for column in g.columns for e in column]
+    measured = [entry for column in _today_columns(groups) for entry in column]
     notes = ["GPU: without cuDNN."]
+    if len(groups) > 1:
+        notes.append(added.NOTE)
     if any(entry.counted for entry in measured):
         notes.append(
             "Upright numbers of today were counted: iterations finished by then, "
@@ -223,5 +263,10 @@ def _notes(groups: Sequence[Group]) -> list[str]:
         )
     if measured:
         notes.append(f"{RATIO}: after {MINUTES[-1]} minutes.")
+    if any(map(_is_added, _today_columns(groups))):
+        notes.append(
+            f"{RATIO_BESIDE}: after {MINUTES[-1]} minutes as well, over the column CPU "
+            "of the same machine."
+        )
     notes.append("The paper’s numbers stand as printed. Nothing is interpolated.")
     return notes

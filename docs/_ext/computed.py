@@ -21,7 +21,7 @@ from jinja2 import Environment, StrictUndefined
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from chainer_style import paper
+from chainer_style import added, paper
 from chainer_style.report import formats, parts
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -41,6 +41,7 @@ class Computed(SphinxDirective):
         self.env.note_reread()
         template = TEMPLATES.from_string("\n".join(self.content))
         text = template.render(
+            added=added,
             facts=facts,
             formats=formats,
             measured=measured,

@@ -50,7 +50,7 @@ def test_a_cell_without_a_time_has_its_reason(page):
     assert re.search(
         r"Not measured \(no CUDA device\): VGG-16, 128 px, GPU", page.astext()
     )
-    assert "Not measured (no record of it): " in page.astext()
+    assert "Not measured (no record of it yet; run: make table5): " in page.astext()
 
 
 @pytest.mark.slow

@@ -1,18 +1,30 @@
 from __future__ import annotations
 
+import importlib.util
 import json
+import subprocess
+import sys
 
 import pytest
 from PIL import Image
 
-from chainer_style import provenance
+from chainer_style import added, provenance
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
+from chainer_style.engines.cpu import compiled
 from chainer_style.errors import UserError
-from chainer_style.experiments.rates import AT_LEAST, Rates
-from chainer_style.paper import ITERATIONS, TABLE_4, TABLE_5, Cell
+from chainer_style.experiments import child, records, runner
+from chainer_style.experiments.catalogue import RECORDS, Options, experiments_of
+from chainer_style.experiments.rates import (
+    AT_LEAST,
+    COMPILING,
+    Rates,
+    compile_kernels,
+)
+from chainer_style.paper import ITERATIONS, RATE_TABLES, TABLE_4, TABLE_5, Cell
 
 SMALL = Cell("vgg16", 16, "CPU")
+OWN = Cell("vgg16", 16, "CPU", "cpu")
 
 
 @pytest.fixture
@@ -61,6 +73,96 @@ def test_a_cell_that_cannot_run_says_why(rates):
     missing = devices.obstacle(Device(0, cudnn=False))
     assert rates.obstacle(SMALL) is None
     assert rates.obstacle(rates.cells()[1]) == (missing and missing.reason)
+
+
+def test_a_cell_of_this_packages_engine(pictures, tmp_path):
+    rates = Rates((SMALL, OWN), 0.2, *pictures, "seeded")
+    assert rates.cells() == (SMALL, OWN)
+    assert rates.obstacle(OWN) is None
+    record = rates.measure(OWN, tmp_path, lambda *_: None)
+    path = records.save(record, tmp_path)
+    assert path.name == "vgg16-16-engine-cpu.json"
+    again = records.load(path, RECORDS)
+    assert again.cell == OWN
+    assert again.settings["engine"] == "cpu"
+    assert again.settings["threads"] == Device().cores
+    assert again.settings["protocol"]["weight_gradients"]
+    assert again.peak_memory_bytes > 50e6
+    assert rates.title(OWN) == "VGG-16 16 px this package’s CPU engine"
+
+
+def test_without_numba_the_record_says_so(pictures, tmp_path, monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: name != "numba" and there(name)
+    )
+    rates = Rates((SMALL, OWN), 0.2, *pictures, "seeded")
+    assert rates.obstacle(SMALL) is None
+    record = child.measure(rates, OWN, tmp_path, lambda *_: None)
+    assert (record.cell, record.reason) == (OWN, "numba is not installed")
+
+
+def test_what_compiling_takes(pictures, tmp_path, monkeypatch):
+    """Time that is told beforehand, and memory of a process that has ended."""
+    calls, said = [], []
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: calls.append(words))
+    rates = Rates((SMALL, OWN), 0.2, *pictures, "seeded")
+    monkeypatch.setattr(compiled, "folder", lambda: tmp_path)
+    assert rates.estimate(OWN) == rates.estimate(SMALL)
+    compile_kernels(lambda _, words: said.append(words))
+    assert calls == said == []
+    monkeypatch.setattr(compiled, "folder", lambda: tmp_path / "none")
+    assert rates.estimate(OWN) == rates.estimate(SMALL) + COMPILING
+    compile_kernels(lambda _, words: said.append(words))
+    ((python, option, code),) = calls
+    assert (python, option) == (sys.executable, "-c")
+    loaded = []
+    monkeypatch.setattr(compiled, "load", lambda: loaded.append(True))
+    exec(code)
+    assert loaded == [True]
+    assert said == ["compiling its kernels"]
+
+
+def test_a_run_that_was_interrupted_goes_on_with_the_other_column(
+    pictures, tmp_path, monkeypatch
+):
+    done = []
+
+    def measure(experiment, cell, folder, progress):
+        done.append(cell)
+        return experiment.result(cell, reason="for the test")
+
+    monkeypatch.setattr(child, "measure", measure)
+    rates = Rates((SMALL, OWN), 0.2, *pictures, "seeded")
+    run = runner.run([rates], tmp_path, quiet=True)
+    assert next(run)[0].cell == SMALL
+    run.close()
+    found = [job.cell for job, _ in runner.run([rates], tmp_path, quiet=True)]
+    assert found == done == [SMALL, OWN]
+
+
+def test_a_record_of_before_the_engines_is_chainers(rates, tmp_path):
+    path = records.save(rates.result(SMALL, reason="no time"), tmp_path)
+    document = json.loads(path.read_text())
+    assert document["cell"].pop("engine") == "chainer"
+    path.write_text(json.dumps(document))
+    assert records.load(path, RECORDS).cell == SMALL
+
+
+def test_a_record_of_an_engine_without_a_column_is_refused(rates, tmp_path):
+    path = records.save(rates.result(SMALL, reason="no time"), tmp_path)
+    path.write_text(path.read_text().replace('"engine": "chainer"', '"engine": "x"'))
+    with pytest.raises(UserError, match="no column has the engine 'x'"):
+        records.load(path, RECORDS)
+
+
+def test_tables_4_and_5_are_run_with_it(pictures):
+    options = Options(1, *pictures, None)
+    for number, table in RATE_TABLES.items():
+        for part in (f"table{number}", f"figure{number + 3}"):
+            rates, workspaces = experiments_of([part], options)
+            assert rates.cells() == added.cells(table)
+            assert not any(map(added.is_added, workspaces.cells()))
 
 
 def test_unusable_pictures_are_the_users_error(pictures, tmp_path):

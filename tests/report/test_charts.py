@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from chainer_style import themes
+from chainer_style import added, themes
 from chainer_style.paper import (
     ITERATIONS,
     RATE_TABLES,
@@ -53,10 +54,12 @@ def test_curves_are_those_of_paper_and_records(
         for row in table.rows:
             cell = Cell(*row, column)
             expected += [ITERATIONS[cell]] if cell in ITERATIONS else []
-            if record := machine.measured(cell):
-                expected.append(
-                    tuple(record.iterations_after(m)[0] for m in range(1, 6))
-                )
+            today = [cell, added.beside(cell)] if column == "CPU" else [cell]
+            expected += [
+                tuple(record.iterations_after(m)[0] for m in range(1, 6))
+                for record in map(machine.measured, today)
+                if record
+            ]
         assert sorted(drawn) == sorted(tuple(values) for values in expected)
         low, high = axes.get_ylim()
         assert low < min(map(min, drawn)) <= max(map(max, drawn)) < high
@@ -67,6 +70,44 @@ def test_panels_span_as_many_decades(machines: dict[str, Machine]) -> None:
     spans = [np.log10(high / low) for low, high in limits]
     np.testing.assert_allclose(spans, spans[0])
     assert limits[1] == limits[2]
+
+
+@pytest.mark.parametrize("theme", [themes.LIGHT, themes.DARK])
+def test_what_the_paper_had_not_has_its_own_colour_and_marks(
+    machines: dict[str, Machine], theme: themes.Theme
+) -> None:
+    assert theme.added not in theme.series
+    cpu, *others = charts.draw(TABLE_5, machines["long"], theme).axes
+    diamonds = [line for line in cpu.lines if line.get_marker() == "D"]
+    assert len(diamonds) == 5 * len(TABLE_5.rows)
+    assert {line.get_color() for line in diamonds} == {theme.added}
+    named = [t for t in cpu.texts if t.get_color() == theme.added]
+    assert sorted(t.get_text().split(",")[1].split()[0] for t in named) == 4 * [
+        "engine"
+    ]
+    assert not any(line.get_marker() == "D" for a in others for line in a.lines)
+    key = " ".join(charts.key(TABLE_5, machines["long"]))
+    assert f"Diamonds, “engine”: {added.TITLE}, no column of the paper." in key
+
+
+def test_no_curve_where_it_was_not_measured(machines: dict[str, Machine]) -> None:
+    whole = machines["short"]
+    faithful = {c: r for c, r in whole.rates.items() if not added.is_added(c)}
+    some = Cell("vgg16", 64, "CPU", added.ENGINE)
+    for left, words in (
+        (faithful, f"No curve of {added.TITLE}: no record of it yet; run: make table5"),
+        (
+            {**faithful, some: whole.rates[some]},
+            f"No curve of {added.TITLE}, 128 px, 256 px and 512 px: no record",
+        ),
+    ):
+        machine = dataclasses.replace(whole, records={"rates": left})
+        lines = charts.draw(TABLE_5, machine).axes[0].lines
+        marks = [line for line in lines if line.get_marker() == "D"]
+        assert len(marks) == 5 * (some in left)
+        key = " ".join(charts.key(TABLE_5, machine))
+        assert words in key
+        assert ("Diamonds" in key) is (some in left)
 
 
 def test_marks_tell_counted_from_reckoned(machines: dict[str, Machine]) -> None:
@@ -120,6 +161,7 @@ def test_labels_do_not_overlap(machines: dict[str, Machine]) -> None:
         axes.figure.draw_without_rendering()
         boxes = [t.get_window_extent() for t in axes.texts if "today " in t.get_text()]
         boxes += [t.get_window_extent() for t in axes.texts if "paper " in t.get_text()]
+        boxes += [t.get_window_extent() for t in axes.texts if "engine" in t.get_text()]
         ends = sorted((box.y0, box.y1) for box in boxes)
         for (_, top), (bottom, _) in itertools.pairwise(ends):
             assert bottom > top - 2
@@ -154,7 +196,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("theme", [themes.LIGHT, themes.DARK])
 def test_colours_are_readable(theme: themes.Theme) -> None:
-    for color in (*theme.series, theme.ink, theme.faint):
+    for color in (*theme.series, theme.added, theme.ink, theme.faint):
         assert contrast(color, theme.paper) >= 4.5
     assert len(theme.series) >= max(len(t.rows) for t in RATE_TABLES.values())
 

@@ -8,7 +8,8 @@ from statistics import median
 
 import pytest
 
-from chainer_style.paper import ITERATIONS, MINUTES, Cell
+from chainer_style import added
+from chainer_style.paper import ITERATIONS, MINUTES, RATE_TABLES, Cell
 from chainer_style.report import comparison, machines
 
 
@@ -53,7 +54,7 @@ def test_cells_are_in_order(results: Path) -> None:
     assert [cell.key for cell in machine.cells] == [
         f"{row}-{column}"
         for row in ("vgg16-64", "vgg16-128", "vgg16-256", "vgg16-512", "nin-128")
-        for column in ("cpu", "gpu", "cudnn")
+        for column in ("cpu", "engine-cpu", "gpu", "cudnn")
     ]
     assert machine.cells == list(machine.rates)
 
@@ -71,5 +72,25 @@ def test_no_record_is_a_reason(results: Path) -> None:
     cell = Cell("vgg16", 64, "CPU")
     rest = {c: r for c, r in machine.rates.items() if c != cell}
     less = dataclasses.replace(machine, records={"rates": rest})
-    assert less.reason(cell) == "no record of it"
+    assert less.reason(cell) == "no record of it yet; run: make table5"
     assert all(entry.today is None for entry in comparison.entries(cell, less))
+
+
+def test_the_command_is_that_of_the_table_asked_for(results: Path) -> None:
+    machine = machines.read(results, "short").machines[0]
+    nothing = dataclasses.replace(machine, records={})
+    for cell in (Cell("vgg16", 128, "CPU"), Cell("vgg16", 128, "CPU", "cpu")):
+        for table in RATE_TABLES.values():
+            told = nothing.reason(cell, table)
+            assert told == f"no record of it yet; run: make table{table.number}"
+    # In none of the tables: only another machine has it.
+    assert nothing.reason(Cell("vgg19", 128, "CPU")) == "no record of it"
+
+
+def test_the_paper_has_no_such_column() -> None:
+    for table in RATE_TABLES.values():
+        for cell in added.cells(table):
+            lacking = comparison.paper_lacks(cell)
+            assert (lacking == added.NOT_THE_PAPERS) is added.is_added(cell)
+    cell = Cell("nin", 128, "CPU", "cpu")
+    assert comparison.title(cell) == "NIN, 128 px, this package’s CPU engine"

@@ -36,7 +36,7 @@ def test_what_cannot_be_read_is_skipped_and_named(
     (own / "vgg16-64-cpu.json").write_text('{"format": 1, "cell": {}}')
     found = machines.read(tmp_path)
     (machine,) = found.machines
-    assert len(machine.everything) == 14
+    assert len(machine.everything) == 19
     older, damaged, unknown = sorted(found.skipped, key=lambda s: "format" not in s)
     assert "one/vgg16-64-cpu.json is an older record" in older
     assert {"nin-128-gpu.json" in damaged, "nin-128-gpu.json" in unknown} == {

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from machine_records import BYTES, FLOPS, ceiling, machine, rate, whole
 
@@ -48,6 +50,22 @@ def test_threads_of_a_record_that_does_not_tell():
     assert shares.threads(record) == 2
     record.environment["blas"] = []
     assert shares.threads(record) == 2
+
+
+def test_this_packages_engine_has_its_own_threads_and_no_dot():
+    own = rate("one", dataclasses.replace(VGG, engine="cpu"), 0.1, threads=1)
+    own.settings["threads"] = 2
+    faithful = rate("one", VGG, 0.4)
+    ceilings = [ceiling("one", Ceiling("CPU"), FLOPS, BYTES)]
+    found = shares.shares(machine("one", *ceilings, faithful, own))
+    first, second = found
+    assert second.work.title == "VGG-16, 128 px, this package’s CPU engine"
+    assert second.ceiling.cell == Ceiling("CPU")
+    assert second.of_product == pytest.approx(4 * first.of_product)
+    assert second.work.flops_per_byte is None
+    drawn = roofline.draw(machine("one", *ceilings, faithful, own), LIGHT)
+    dots = [line for line in drawn.axes[0].lines if len(line.get_xdata()) == 1]
+    assert len(dots) == 1
 
 
 def test_layer_costs():

@@ -14,7 +14,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from chainer_style import paper
+from chainer_style import added, paper
 from chainer_style.report import formats, rst
 from chainer_style.report.machines import Machine
 
@@ -44,6 +44,7 @@ def render(name: str, machines: Sequence[Machine]) -> str:
         formats=formats,
         rst=rst,
         escaped=rst.escaped,
+        added=added,
         paper=paper,
         machines=machines,
         **context,
