@@ -14,7 +14,7 @@ from chainer_style.engines.cpu.losses import Term, add_gram
 from chainer_style.engines.cpu.parameters import Array, Parameters
 from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.team import Team
-from chainer_style.engines.static.objective import layout, tap_weights
+from chainer_style.engines.static.objective import layout, quiet, tap_weights
 from chainer_style.networks import INPUT
 
 
@@ -58,7 +58,8 @@ def targets(problem: Problem, parameters: Parameters, team: Team) -> dict[str, T
 
 def _square(values: Array) -> float:
     flat = values.reshape(-1)
-    return float(np.dot(flat, flat))
+    with quiet():
+        return float(np.dot(flat, flat))
 
 
 def sketch_grams(compiler: Compiler) -> None:

@@ -16,6 +16,7 @@ from chainer_style.engines.static.objective import (
     TapLosses,
     gram_matrix,
     layout,
+    quiet,
     summed,
     total_variation,
 )
@@ -58,7 +59,7 @@ class NumpyEngine(Engine):
         self.problem = problem
         self.dtype = np.dtype(precision)
         self._plan = self._plan_for(problem.content)
-        with _quiet():
+        with quiet():
             self._targets = self._targeted()
         self._picture = layout(problem.start, self.dtype)
         self._moments = np.zeros_like(self._picture), np.zeros_like(self._picture)
@@ -107,7 +108,7 @@ class NumpyEngine(Engine):
             node: partial(losses.write, values[node])
             for node, losses in self._targets.items()
         }
-        with _quiet():
+        with quiet():
             self._plan.forward(picture)
             gradient = self._plan.backward(tapped)
             variation = 0.0
@@ -118,7 +119,7 @@ class NumpyEngine(Engine):
     def step(self) -> Callable[[], Losses]:
         """Do one iteration (see `Engine`)."""
         losses, gradient = self._evaluate(self._picture)
-        with _quiet():
+        with quiet():
             self._adam(gradient)
             self._clip()
         return lambda: losses
@@ -159,8 +160,3 @@ class NumpyEngine(Engine):
 
     def synchronize(self) -> None:
         """Return at once: NumPy has done what it was asked for."""
-
-
-def _quiet() -> np.errstate:
-    """Leave a loss that overflows to be told by its value, not by warnings."""
-    return np.errstate(over="ignore", invalid="ignore")

@@ -151,3 +151,8 @@ def _energy(values: Array) -> float:
 def layout(picture: Array, dtype: np.dtype[Any]) -> Array:
     """Return a picture, (1, channels, height, width), as (height, width, channels)."""
     return np.ascontiguousarray(picture[0].transpose(1, 2, 0), dtype)
+
+
+def quiet() -> np.errstate:
+    """Leave a loss that overflows to be told by its value, not by warnings."""
+    return np.errstate(over="ignore", invalid="ignore")
