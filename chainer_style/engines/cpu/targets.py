@@ -18,6 +18,10 @@ from chainer_style.engines.static.objective import layout, quiet, tap_weights
 from chainer_style.networks import INPUT
 
 
+CHUNK = 1 << 16
+"""Numbers that are squared at once."""
+
+
 @dataclass(frozen=True)
 class Target:
     """What one tap is compared with.
@@ -57,9 +61,13 @@ def targets(problem: Problem, parameters: Parameters, team: Team) -> dict[str, T
 
 
 def _square(values: Array) -> float:
-    flat = values.reshape(-1)
+    """Return the sum of squares, to the last bit wherever the values lie in memory."""
+    flat, total = values.reshape(-1), 0.0
     with quiet():
-        return float(np.dot(flat, flat))
+        for start in range(0, flat.size, CHUNK):
+            part = flat[start : start + CHUNK]
+            total += float(np.square(part, dtype=np.float64).sum())
+    return total
 
 
 def sketch_grams(compiler: Compiler) -> None:

@@ -76,8 +76,9 @@ def compare(step, unit, space):
     sums = floats(step.x, step.positions * size)
     target = floats(step.target, size)
     y = floats(step.y, size)
-    energy = 0.0
     error = floats(space + TABLES + DUMP, PANEL)
+    squares = floats(space + TABLES + DUMP + WIDE, PANEL)
+    squares[:] = 0
     scale, factor = np.float32(step.scale), np.float32(step.second_scale)
     for other in range(unit, panels):
         for row in range(unit * PANEL, (unit + 1) * PANEL):
@@ -91,19 +92,27 @@ def compare(step, unit, space):
                     y[start + j] = scale * error[j]
                     y[(other * PANEL + j) * channels + row] = scale * error[j]
                 continue
-            part = np.float32(0)
+            times = np.float32(1 if other == unit else 2)
             for j in range(PANEL):
                 error[j] = scale * error[j] - target[start + j]
-                part += error[j] * error[j]
+                squares[j] += times * error[j] * error[j]
                 error[j] *= factor
-            energy += float(part) * (1 if other == unit else 2)
             here = (other * channels + row) * PANEL
             there = (unit * channels + other * PANEL) * PANEL + row - unit * PANEL
             for j in range(PANEL):
                 y[here + j] = error[j]
             for j in range(PANEL):
                 y[there + j * PANEL] = error[j]
-    doubles(step.partial, unit + 1)[unit] = energy
+    doubles(step.partial, unit + 1)[unit] = _total(squares)
+
+
+@njit(nogil=True)
+def _total(values):
+    """Return a sum to the last bit, however the loops before were compiled."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
 
 
 @njit(nogil=True, fastmath=REORDERED)
@@ -128,13 +137,14 @@ def style(step, unit, space):
             floats(features, count * channels),
             floats(step.target + first * wide, count * channels),
         )
-        energy, scale = 0.0, np.float32(step.scale)
+        scale = np.float32(step.scale)
+        squares = floats(products + count * wide, channels)
+        squares[:] = 0
         for position in range(count):
-            part = np.float32(0)
-            for i in range(position * channels, (position + 1) * channels):
-                difference = ours[i] - theirs[i]
-                part += difference * difference
-                values[i] += scale * difference
-            energy += float(part)
-        doubles(step.partial, unit + 1)[unit] = energy
+            start = position * channels
+            for c in range(channels):
+                difference = ours[start + c] - theirs[start + c]
+                squares[c] += difference * difference
+                values[start + c] += scale * difference
+        doubles(step.partial, unit + 1)[unit] = _total(squares)
     deliver(step, products, wide, first, count, 0, space + TABLES)
