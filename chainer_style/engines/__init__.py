@@ -9,19 +9,25 @@ from __future__ import annotations
 import importlib.util
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import threadpoolctl
 
 from chainer_style.errors import UserError
 
 if TYPE_CHECKING:
-    from chainer_style.engines.base import Device, Engine, Precision, Problem
+    from chainer_style.engines.base import Device, Engine, Problem
 
-__all__ = ["ENGINES", "check", "create"]
+__all__ = ["ENGINES", "PRECISIONS", "Precision", "Watch", "check", "create"]
 
 ENGINES = ("chainer", "numpy", "cpu")
 """Names of the engines, the reference first."""
+
+Precision = Literal["float32", "float64", "bf16"]
+"""Of arithmetic; ``bf16`` is that of some products only, their sums are float32."""
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+"""All of them."""
 
 TRIED = ("x86_64", "AMD64")
 """Architectures on which the kernels of ``cpu`` were run."""
@@ -68,6 +74,8 @@ def create(
 
         compiled.load(watch)
         return CpuEngine(problem, device, precision)
+    if precision == "bf16":
+        raise UserError(f"the engine {name!r} does not compute in bf16, cpu may")
     if device.threads:
         # The other engines leave their threads to BLAS.
         threadpoolctl.threadpool_limits(device.threads, "blas")
@@ -86,7 +94,7 @@ def fastest(problem: Problem, device: Device, precision: Precision) -> str:
     if device.is_gpu or problem.protocol.weight_gradients:
         return "chainer"
     compiled = importlib.util.find_spec("numba") and platform.machine() in TRIED
-    return "cpu" if compiled and precision == "float32" else "numpy"
+    return "cpu" if compiled and precision != "float64" else "numpy"
 
 
 def check(name: str, device: Device) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from chainer_style import cores
+from chainer_style.engines import Precision as Precision
 from chainer_style.images import Array, Canvas
 from chainer_style.networks import Network
 from chainer_style.protocols import Protocol
 from chainer_style.weights.collection import Weights
-
-Precision = Literal["float32", "float64"]
 
 
 @dataclass(frozen=True)

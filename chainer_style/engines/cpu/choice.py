@@ -21,11 +21,16 @@ BYTES = 10
 TRANSFORM = {2: 170, 4: 450, 6: 1250}
 """Cycles that a tile takes per 16 channels, there and back halved."""
 
+HALF = (2, 4)
+"""Tiles whose error is small enough in bfloat16."""
+
 GAIN = 0.97
 """Share of the time that a larger tile may take to be worth its larger filters."""
 
 
-def tiles(network: Network, height: int, width: int) -> dict[tuple[str, bool], int]:
+def tiles(
+    network: Network, height: int, width: int, half: bool = False
+) -> dict[tuple[str, bool], int]:
     """Return the results of the best tile along an axis; 0: none can be used.
 
     By the name of the convolution, and whether it carries gradients back.
@@ -36,6 +41,8 @@ def tiles(network: Network, height: int, width: int) -> dict[tuple[str, bool], i
         With its convolutions.
     height, width
         Of the picture.
+    half
+        Whether they are multiplied in bfloat16.
     """
     shapes = network.shapes(height, width)
     found = {}
@@ -44,25 +51,27 @@ def tiles(network: Network, height: int, width: int) -> dict[tuple[str, bool], i
             small = (node.kernel, node.stride, node.groups) == (3, 1, 1)
             fits = small and node.pad <= 2 and node.inputs[0] != INPUT
             read, written = shapes[node.inputs[0]], shapes[node.name]
-            found[node.name, False] = best(read.channels, written) if fits else 0
-            found[node.name, True] = best(written.channels, read) if fits else 0
+            found[node.name, False] = best(read.channels, written, half) if fits else 0
+            found[node.name, True] = best(written.channels, read, half) if fits else 0
     return found
 
 
-def best(channels: int, written: Shape) -> int:
+def best(channels: int, written: Shape, half: bool = False) -> int:
     """Return the best tile for so many channels read and a map written."""
-    chosen, *others = sorted(TRANSFORM)
+    costs = {made: cycles(made, channels, written, half) for made in TRANSFORM}
+    chosen, *others = HALF if half else sorted(TRANSFORM)
     for made in others:
-        if cycles(made, channels, written) < GAIN * cycles(chosen, channels, written):
+        if costs[made] < GAIN * costs[chosen]:
             chosen = made
     return chosen
 
 
-def cycles(made: int, channels: int, written: Shape) -> float:
+def cycles(made: int, channels: int, written: Shape, half: bool = False) -> float:
     """Return roughly the cycles of a convolution by F(made, 3)."""
     planes = (made + 2) ** 2
     count = math.ceil(written.height / made) * math.ceil(written.width / made)
     pairs = planes * channels * written.channels
     transforms = TRANSFORM[made] * count * (channels + written.channels) / 32
     products = count * pairs / MULTIPLY_ADDS
-    return 2 * transforms + max(products, 4 * pairs / BYTES)
+    multiplied = max(products, 4 * pairs / BYTES)
+    return 2 * transforms + (multiplied / 2 if half else multiplied)

@@ -9,8 +9,11 @@ from chainer_style.engines.cpu.draft import FLOAT
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.kernels.steps import KINDS, Program
 
-TILES = {"winograd2": 2, "winograd4": 4, "winograd6": 6}
+TILES = {f"winograd{made}": made for made in (2, 4, 6)}
 """Results of a tile along an axis, by kernel."""
+
+HALVES = {f"winograd{made}half": made for made in (2, 4)}
+"""The same in bfloat16, filters of half as many bytes."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,10 @@ def _products(kind: str, step: Program) -> tuple[int, int]:
     height, width = int(step["y_height"]), int(step["y_width"])
     positions = int(step["height"] * step["width"])
     channels = int(step["channels"])
-    if kind in TILES:
-        side = TILES[kind]
+    if side := TILES.get(kind, HALVES.get(kind)):
         filters = (side + 2) ** 2 * channels * made
-        return math.ceil(height / side) * math.ceil(width / side) * filters, filters
+        products = math.ceil(height / side) * math.ceil(width / side) * filters
+        return products, filters // (2 if kind in HALVES else 1)
     if kind == "windows":
         side = int(step["square"])
         depth = int(step["kernel"] ** 2 * step["count"])

@@ -97,7 +97,7 @@ def _(way: Tiles, read: Map, written: Map, threads: int) -> Cut:
     cut = shares(-(-total // block), panels, threads)
     widest = -(-panels // cut) * PANEL
     return Cut(
-        kind=f"winograd{way.made}",
+        kind=f"winograd{way.made}{'half' * way.half}",
         units=-(-total // block) * cut,
         space=planes * (4 * block * (channels + widest) + 2 * LINE),
         values={

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
 from chainer_style.engines.cpu import compiled
 from chainer_style.engines.cpu.iteration import Iteration
+from chainer_style.engines.cpu.kernels import target
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.targets import targets
@@ -35,13 +36,14 @@ class CpuEngine(Engine):
     device
         The CPU, and how many threads.
     precision
-        ``float32``.
+        ``float32``, or ``bf16``: the products of Winograd's tiles from bfloat16, their
+        sums and all else in float32.
 
     Raises
     ------
     UserError
-        If the network has a node that it does not know, or another precision is
-        asked for.
+        If the network has a node that it does not know, or it cannot compute in
+        that precision.
     """
 
     name = "cpu"
@@ -49,16 +51,22 @@ class CpuEngine(Engine):
     def __init__(
         self, problem: Problem, device: Device, precision: Precision = "float32"
     ) -> None:
-        if precision != "float32":
+        half = precision == "bf16"
+        if precision == "float64":
             raise UserError(
-                f"the engine 'cpu' computes in float32, not {precision}; take "
-                "--engine numpy"
+                "the engine 'cpu' computes in float32 or bf16; take --engine numpy "
+                "for float64"
+            )
+        if half and not target.has_bfloat16():
+            raise UserError(
+                "this CPU does not multiply bfloat16 (AVX512_BF16); leave --precision "
+                "bf16 out"
             )
         self.problem = problem
         compiled.load()
         threads = team(device.cores)
-        extent = problem.content.shape[2:]
-        self._parameters = parameters = Parameters(problem.network, *extent)
+        height, width = problem.content.shape[2:]
+        parameters = Parameters(problem.network, height, width, half)
         found = targets(problem, parameters, threads)
         self._iteration = Iteration(problem, parameters, found, threads)
         self._done = 0

@@ -35,6 +35,20 @@ def bias(values: Array) -> Array:
     return found
 
 
+def halves(values: Array) -> Array:
+    """Return the upper halves of float32, rounded to the nearest, ties to even."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return (rounded >> np.uint32(16)).astype(np.uint16)
+
+
+def paired(panels: Array) -> Array:
+    """Return filters, (..., in, `PANEL`), in bfloat16, two rows beside each other."""
+    *more, rows, columns = panels.shape
+    pairs = halves(panels).reshape(*more, rows // 2, 2, columns)
+    return np.ascontiguousarray(np.swapaxes(pairs, -1, -2))
+
+
 @dataclass(frozen=True)
 class Tiles:
     """A 3x3 convolution of stride 1 by F(made, 3); see `kernels.winograd`.
@@ -49,6 +63,8 @@ class Tiles:
         Channels.
     backward
         Whether it carries gradients back: the filters turned round, sides swapped.
+    half
+        Whether they are multiplied in bfloat16.
     """
 
     made: int
@@ -56,6 +72,7 @@ class Tiles:
     read: int
     written: int
     backward: bool
+    half: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -75,7 +92,12 @@ class Tiles:
             wide = both @ part.reshape(-1, 9).T
             wide = wide.reshape(-1, len(part), self.read).transpose(0, 2, 1)
             found[:, panel, : self.read, : len(part)] = wide
-        return found
+        return paired(found) if self.half else found
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of that array."""
+        return math.prod(self.shape) * (2 if self.half else 4)
 
 
 @dataclass(frozen=True)
@@ -117,6 +139,11 @@ class Windows:
         made = self.square**2 * self.written
         panels = -(-made // self.unit) * self.unit // PANEL
         return self.groups, panels, self.kernel**2 * self.read, PANEL
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of that array."""
+        return 4 * math.prod(self.shape)
 
     def pack(self, filters: Array) -> Array:
         """Return filters, (out, in / groups, kernel, kernel), as that matrix."""
@@ -173,6 +200,11 @@ class Gather:
         """(panels, channels read, `PANEL`); rows of a window, columns, channels."""
         return -(-(self.kernel**2) * self.written // PANEL), filled(self.read), PANEL
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of that array."""
+        return 4 * math.prod(self.shape)
+
     def pack(self, filters: Array) -> Array:
         """Return filters, (out, in, kernel, kernel), as that matrix."""
         matrix = filters.transpose(0, 2, 3, 1).reshape(1, len(filters), -1)
@@ -183,7 +215,9 @@ Way = Tiles | Windows | Gather
 """A way to convolve."""
 
 
-def way(conv: Conv, inputs: int, raw: bool, backward: bool, made: int) -> Way:
+def way(
+    conv: Conv, inputs: int, raw: bool, backward: bool, made: int, half: bool = False
+) -> Way:
     """Return the way to compute a convolution, or the gradient of its input.
 
     Parameters
@@ -198,13 +232,14 @@ def way(conv: Conv, inputs: int, raw: bool, backward: bool, made: int) -> Way:
         Whether the gradient is asked for.
     made
         Results of the best Winograd tile along an axis; 0: none can be used.
+    half
+        Whether tiles may be multiplied in bfloat16.
     """
     if made:
         channels = inputs, conv.channels
         read, written = channels[::-1] if backward else channels
-        return Tiles(
-            made, 2 - conv.pad if backward else conv.pad, read, written, backward
-        )
+        pad = 2 - conv.pad if backward else conv.pad
+        return Tiles(made, pad, read, written, backward, half)
     if not backward:
         return _forward(conv, inputs, raw)
     if raw and conv.stride == conv.groups == 1:

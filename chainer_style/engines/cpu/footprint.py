@@ -59,6 +59,7 @@ class Footprint:
         content: tuple[int, int],
         style: tuple[int, int],
         threads: int,
+        half: bool = False,
     ) -> Footprint:
         """Predict a transfer's.
 
@@ -72,8 +73,10 @@ class Footprint:
             Height and width of the pictures.
         threads
             Of the CPU.
+        half
+            Whether products are bfloat16's.
         """
-        parameters = Parameters(network, *content)
+        parameters = Parameters(network, *content, half)
         compiler = Compiler(network, *content, parameters, threads)
         terms = {t.node: Term(1, 1, bool(t.content)) for t in network.taps}
         Sketch(compiler, protocol, terms)

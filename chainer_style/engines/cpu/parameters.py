@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -28,12 +27,17 @@ class Parameters:
         Whose they are.
     height, width
         Of the picture for which the best ways to convolve are chosen.
+    half
+        Whether to multiply in bfloat16 where that pays.
     """
 
-    def __init__(self, network: Network, height: int, width: int) -> None:
+    def __init__(
+        self, network: Network, height: int, width: int, half: bool = False
+    ) -> None:
         self._network = network
         self._shapes = network.shapes(height, width)
-        self._tiles = choice.tiles(network, height, width)
+        self._half = half
+        self._tiles = choice.tiles(network, height, width, half)
         self._ways: dict[str, tuple[Conv, filters.Way]] = {}
         self._arrays: dict[str, Array] = {
             "zeros": np.zeros(CHANNELS, np.float32),
@@ -60,14 +64,15 @@ class Parameters:
             source = node.inputs[0]
             inputs = self._shapes[source].channels
             made = self._tiles[node.name, backward]
-            found = filters.way(node, inputs, source == INPUT, backward, made)
+            raw = source == INPUT
+            found = filters.way(node, inputs, raw, backward, made, self._half)
             self._ways[name] = node, found
         return name, self._ways[name][1]
 
     @property
     def size(self) -> int:
         """Bytes of all filters that were asked for."""
-        return sum(4 * math.prod(way.shape) for _, way in self._ways.values())
+        return sum(way.nbytes for _, way in self._ways.values())
 
     def make(self, arrays: Arrays) -> dict[str, int]:
         """Make what was asked for and is not there, and return all addresses.

@@ -17,7 +17,6 @@ from chainer_style.engines.cpu.team import Team
 from chainer_style.engines.static.objective import layout, quiet, tap_weights
 from chainer_style.networks import INPUT
 
-
 CHUNK = 1 << 16
 """Numbers that are squared at once."""
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chainer_style.engines.cpu import compiled, division, filters
 from chainer_style.engines.cpu.draft import Draft, Map
+from chainer_style.engines.cpu.kernels import target
 from chainer_style.engines.cpu.kernels.matrices import POINTS, matrices
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.plan import Plan
@@ -59,7 +60,7 @@ def direct_back(gy, w, node, shape):
     return gx[node.pad : node.pad + height, node.pad : node.pad + width]
 
 
-def run(node, w, x, written, *, backward=False, made=None, threads=2):
+def run(node, w, x, written, *, backward=False, made=None, threads=2, half=False):
     """Return what the kernels make of a map, with the channels that count."""
     compiled.load()
     raw = node.inputs[0] == INPUT
@@ -68,7 +69,7 @@ def run(node, w, x, written, *, backward=False, made=None, threads=2):
     before = () if raw else (Conv("before", (INPUT,), channels=channels),)
     network = Network("n", "n", (*before, node), (), (0, 0, 0), 8, "")
     arrays = {node.name: {"W": w, "b": np.zeros(len(w), np.float32)}}
-    parameters = Parameters(network, height, width)
+    parameters = Parameters(network, height, width, half)
     if made is not None:
         parameters._tiles = dict.fromkeys(parameters._tiles, made)
     maps = [
@@ -146,8 +147,11 @@ def test_any_convolution_and_its_gradient(given_, threads):
         assert not found.any()
 
 
-BOUNDS = {2: 1e-6, 4: 8e-6, 6: 2e-5}
+BOUNDS = {2: 1e-6, 4: 4e-6, 6: 2e-5}
 """Largest relative error of a layer in single precision, by the tile's results."""
+
+HALF_BOUNDS = {2: 1e-2, 4: 3e-2}
+"""The same in bfloat16."""
 
 
 @pytest.mark.parametrize("made", BOUNDS)
@@ -163,6 +167,34 @@ def test_the_error_of_each_tile(made, channels, backward, random):
     kind, found = run(node, w, x, y, backward=backward, made=made)
     assert kind == f"winograd{made}"
     assert 1e-8 < relative(found, y) < BOUNDS[made]
+
+
+@pytest.mark.skipif(
+    not target.has_bfloat16(), reason="this CPU does not multiply bfloat16"
+)
+@pytest.mark.parametrize("made", HALF_BOUNDS)
+@pytest.mark.parametrize("backward", [False, True])
+def test_the_error_of_each_tile_in_bfloat16(made, backward, random):
+    node = Conv("conv", ("before",), 96, kernel=3, pad=1)
+    w = random.randn(96, 96, 3, 3).astype(np.float32)
+    x = np.maximum(random.randn(13, 11, 96), 0).astype(np.float32)
+    y = direct_back(x, w, node, x.shape[:2]) if backward else direct(x, w, node)
+    kind, found = run(node, w, x, y, backward=backward, made=made, half=True)
+    assert kind == f"winograd{made}half"
+    assert 1e-3 < relative(found, y) < HALF_BOUNDS[made]
+
+
+@given(st.lists(st.floats(-(2.0**99), 2.0**99, width=32), min_size=1))
+def test_halves_are_the_nearest(values):
+    """No other number of 8 bits of mantissa is nearer."""
+    values = np.array(values, np.float32)
+    found = (filters.halves(values).astype(np.uint32) << 16).view(np.float32)
+    for neighbour in (-0x10000, 0x10000):
+        other = (found.view(np.int32) + np.int32(neighbour)).view(np.float32)
+        nearer = np.abs(other.astype(float) - values) < np.abs(
+            found.astype(float) - values
+        )
+        assert not (nearer & np.isfinite(other) & (found != 0)).any()
 
 
 @pytest.mark.parametrize("made", POINTS)

@@ -19,6 +19,7 @@ from chainer_style.engines.cpu.kernels import (
     picture,
     pointwise,
     pooling,
+    target,
     windows,
     winograd,
 )
@@ -84,6 +85,10 @@ def _ticks(typing: Any) -> Any:
 
 
 _winograd2, _winograd4, _winograd6 = (winograd.make(made) for made in (2, 4, 6))
+_half2, _half4 = (
+    winograd.make(made, half=True) if target.has_bfloat16() else _winograd2
+    for made in (2, 4)
+)
 _windows, _gather = windows.windows, gather.gather
 _pool, _unpool = pooling.pool, pooling.unpool
 _rectify, _copy = pointwise.rectify, pointwise.copy
@@ -95,6 +100,8 @@ KERNELS = (
     _winograd2,
     _winograd4,
     _winograd6,
+    _half2,
+    _half4,
     _windows,
     _gather,
     _pool,

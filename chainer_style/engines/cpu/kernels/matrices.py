@@ -13,7 +13,8 @@ Matrix = npt.NDArray[np.float64]
 
 POINTS = {
     2: (0, 1, -1),
-    4: (0, 1, -1, 2, -2),
+    # Half the error of 0, 1, -1, 2, -2, in a third more multiplications.
+    4: (0, Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(-3, 2)),
     6: (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)),
 }
 """By the outputs that a tile gives along an axis, where polynomials are evaluated;

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import njit
 
 from chainer_style.engines.cpu.kernels import target
-from chainer_style.engines.cpu.kernels.vectors import Emitter, Loop, kernel
+from chainer_style.engines.cpu.kernels.vectors import (
+    FLOAT,
+    PAIR,
+    Emitter,
+    Loop,
+    kernel,
+)
 
 ROWS = target.get().rows
 PANEL = target.get().panel
@@ -27,22 +34,26 @@ def _sums(
     b: Any,
     depth: Any,
     start: list[Any],
+    pairs: bool,
 ) -> list[Any]:
     """Emit the sums of a block: row after row, two vectors each."""
+    multiply_add = emit.multiply_add_pairs if pairs else emit.multiply_add
+    kind = PAIR if pairs else FLOAT
+    vector = ir.VectorType(kind, emit.lanes)
     count = emit.lanes * 4
     with Loop(emit.builder, depth, start) as turn:
         panel = emit.plus(b, emit.times(turn.index, WIDE))
-        right = [emit.load(panel), emit.load(emit.plus(panel, count))]
+        right = [emit.load(place, vector) for place in (panel, emit.plus(panel, count))]
         here = emit.plus(a, emit.builder.mul(turn.index, step))
         for row, distance in enumerate(distances):
-            left = emit.spread(emit.plus(here, distance))
-            for i, vector in enumerate(right):
+            left = emit.spread(emit.plus(here, distance), kind)
+            for i, column in enumerate(right):
                 total = turn.values[2 * row + i]
-                turn.following.append(emit.multiply_add(left, vector, total))
+                turn.following.append(multiply_add(left, column, total))
     return turn.following
 
 
-def _block(transposed: bool, add: bool) -> Any:
+def _block(transposed: bool = False, add: bool = False, pairs: bool = False) -> Any:
     @kernel(7)
     def block(
         emit: Emitter,
@@ -56,7 +67,8 @@ def _block(transposed: bool, add: bool) -> Any:
     ) -> None:
         """Write the product of up to `ROWS` rows and a panel.
 
-        The stride of `a` is that of its rows; transposed, that of its columns.
+        The stride of `a` is that of its rows; transposed, that of its columns. With
+        pairs of bfloat16, the depth counts these.
         """
         builder = emit.builder
         done = builder.append_basic_block("computed")
@@ -78,7 +90,7 @@ def _block(transposed: bool, add: bool) -> Any:
                 step = emit.word(4)
             zero = emit.constant(0)
             start = [emit.load(place) if add else zero for place in places]
-            sums = _sums(emit, a, step, distances, b, depth, start)
+            sums = _sums(emit, a, step, distances, b, depth, start, pairs)
             for value, place in zip(sums, places, strict=True):
                 emit.store(value, place)
             builder.branch(done)
@@ -87,8 +99,9 @@ def _block(transposed: bool, add: bool) -> Any:
     return block
 
 
-block = _block(False, False)
-cross, cross_more = _block(True, False), _block(True, True)
+block = _block()
+cross, cross_more = _block(transposed=True), _block(transposed=True, add=True)
+block_of_pairs = _block(pairs=True) if target.has_bfloat16() else block
 
 
 @kernel(2)
@@ -99,9 +112,8 @@ def move(emit: Emitter, source: Any, target: Any) -> None:
         emit.store(value, emit.plus(target, offset))
 
 
-@njit(nogil=True)
-def product(a, stride, b, depth, panels, c, c_stride, rows):
-    """Write a product of float32 matrices.
+def _product(block: Any) -> Any:
+    """Return what writes a product of matrices, block by block.
 
     Parameters
     ----------
@@ -114,10 +126,18 @@ def product(a, stride, b, depth, panels, c, c_stride, rows):
     rows
         Of the left factor.
     """
-    blocks = (rows + ROWS - 1) // ROWS
-    for panel in range(panels):
-        right = b + panel * depth * WIDE
-        for i in range(blocks):
-            first, last = rows * i // blocks, rows * (i + 1) // blocks
-            left, place = a + first * stride, c + first * c_stride + panel * WIDE
-            block(last - first, left, stride, right, depth, place, c_stride)
+
+    @njit(nogil=True)
+    def product(a, stride, b, depth, panels, c, c_stride, rows):
+        blocks = (rows + ROWS - 1) // ROWS
+        for panel in range(panels):
+            right = b + panel * depth * WIDE
+            for i in range(blocks):
+                first, last = rows * i // blocks, rows * (i + 1) // blocks
+                left, place = a + first * stride, c + first * c_stride + panel * WIDE
+                block(last - first, left, stride, right, depth, place, c_stride)
+
+    return product
+
+
+product, product_of_pairs = _product(block), _product(block_of_pairs)

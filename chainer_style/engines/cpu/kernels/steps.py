@@ -11,6 +11,8 @@ KINDS = (
     "winograd2",
     "winograd4",
     "winograd6",
+    "winograd2half",  # in bfloat16
+    "winograd4half",
     "windows",
     "gather",
     "pool",

@@ -10,8 +10,16 @@ from chainer_style.engines.cpu.kernels.results import backward, forward
 from chainer_style.engines.cpu.kernels.vectors import Emitter, kernel
 
 
-def into(made: int) -> Any:
-    """Return what transforms the input of F(made, 3), for one vector of channels."""
+def into(made: int, half: bool = False) -> Any:
+    """Return what transforms the input of F(made, 3), for one vector of channels.
+
+    Parameters
+    ----------
+    made
+        Results of a tile along an axis.
+    half
+        Whether to write bfloat16.
+    """
     matrix, seen = matrices(made).into, made + 2
 
     @kernel(4)
@@ -31,6 +39,7 @@ def into(made: int) -> Any:
         for j in range(seen):
             column = _by_parity(emit, matrix, [row[j] for row in rows])
             for i, value in enumerate(column):
+                value = emit.halves(value) if half else value
                 emit.store(value, emit.plus(out, emit.times(plane, i * seen + j)))
 
     return gather

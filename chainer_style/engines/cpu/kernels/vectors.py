@@ -23,6 +23,23 @@ REORDERED = set(FAST)
 """The same for numba's own loops."""
 
 
+class _BFloat(ir.Type):  # type: ignore[misc]
+    """LLVM's type of the upper halves of float32, which llvmlite does not know."""
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _BFloat)
+
+    def __hash__(self) -> int:
+        return hash(_BFloat)
+
+
+PAIR = ir.IntType(32)
+"""Two numbers of bfloat16, the lower half first."""
+
+
 class Emitter:
     """Emits arithmetic on vectors of float32.
 
@@ -98,6 +115,28 @@ class Emitter:
     def multiply_add(self, one: Any, other: Any, total: Any) -> Any:
         """Return ``one * other + total``, in one instruction where there is one."""
         return self.add(self.builder.fmul(one, other, flags=FAST), total)
+
+    def halves(self, one: Any) -> Any:
+        """Return a vector in bfloat16, rounded to the nearest, ties to even."""
+        builder, whole = self.builder, ir.VectorType(PAIR, self.lanes)
+        bits = builder.bitcast(one, whole)
+        odd = builder.and_(builder.lshr(bits, self._all(16)), self._all(1))
+        rounded = builder.add(builder.add(bits, self._all(0x7FFF)), odd)
+        upper = builder.lshr(rounded, self._all(16))
+        return builder.trunc(upper, ir.VectorType(ir.IntType(16), self.lanes))
+
+    def _all(self, value: int) -> ir.Constant:
+        return ir.Constant(ir.VectorType(PAIR, self.lanes), [value] * self.lanes)
+
+    def multiply_add_pairs(self, one: Any, other: Any, total: Any) -> Any:
+        """Add the products of vectors of pairs to a total, those of a pair together."""
+        module = self.builder.module
+        name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * self.lanes}"
+        numbers = ir.VectorType(_BFloat(), 2 * self.lanes)
+        kind = ir.FunctionType(self.vector, [self.vector, numbers, numbers])
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        given = [self.builder.bitcast(value, numbers) for value in (one, other)]
+        return self.builder.call(function, [total, *given])
 
     def positive(self, one: Any) -> Any:
         """Return which numbers are above zero, as a vector of bits."""
@@ -175,7 +214,9 @@ class Loop:
             self.values.append(phi)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, *error: object) -> None:
+        if kind is not None:
+            return
         builder = self._builder
         one = builder.add(self.index, ir.Constant(WORD, 1))
         last = builder.block

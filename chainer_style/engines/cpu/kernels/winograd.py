@@ -8,7 +8,7 @@ from numba import njit
 
 from chainer_style.engines.cpu.kernels import tiles
 from chainer_style.engines.cpu.kernels.access import words
-from chainer_style.engines.cpu.kernels.products import WIDE, product
+from chainer_style.engines.cpu.kernels.products import WIDE, product, product_of_pairs
 from chainer_style.engines.cpu.kernels.results import DUMP, STEP
 
 TABLES = 4096
@@ -29,14 +29,24 @@ def _look_up(table, start, row, column, extent, height, width, stride, beyond):
             table[i * extent + j] = here if inside else beyond
 
 
-def make(made: int) -> Any:
+def make(made: int, half: bool = False) -> Any:
     """Return the kernel of F(made, 3).
 
     Its unit is a block of tiles, and a share of the panels of their results.
+
+    Parameters
+    ----------
+    made
+        Results of a tile along an axis.
+    half
+        Whether transforms and filters are multiplied in bfloat16, pairs of channels
+        at a time; sums are float32.
     """
+    parts = 2 if half else 1
+    multiply = product_of_pairs if half else product
     seen = made + 2
     planes = seen * seen
-    gather = tiles.into(made)
+    gather = tiles.into(made, half)
     scatter = tiles.back(made, None)
     scatter_back, scatter_more = tiles.back(made, False), tiles.back(made, True)
 
@@ -52,7 +62,7 @@ def make(made: int) -> Any:
         table = words(space, planes)
         inputs = space + TABLES + DUMP
         wide = 4 * step.channels
-        plane = step.positions * wide + LINE
+        plane = step.positions * wide // parts + LINE
         for i in range(count):
             row, column = (first + i) // across, (first + i) % across
             _look_up(
@@ -67,17 +77,18 @@ def make(made: int) -> Any:
                 step.zeros,
             )
             for offset in range(0, wide, STEP):
-                gather(space, offset, inputs + i * wide + offset, plane)
+                gather(space, offset, inputs + (i * wide + offset) // parts, plane)
         results = inputs + planes * plane
         narrow = panels * WIDE
         result_plane = step.positions * narrow + LINE
         for i in range(planes):
-            weights = step.weights + (i * step.panels + begin) * step.channels * WIDE
-            product(
+            depth = step.channels // parts
+            weights = step.weights + (i * step.panels + begin) * depth * WIDE
+            multiply(
                 inputs + i * plane,
-                wide,
+                wide // parts,
                 weights,
-                step.channels,
+                depth,
                 panels,
                 results + i * result_plane,
                 narrow,
