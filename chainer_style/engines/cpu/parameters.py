@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,20 @@ class Parameters:
         Whose they are.
     height, width
         Of the picture for which the best ways to convolve are chosen.
+    tiles
+        In place of those that `choice.tiles` finds.
     """
 
-    def __init__(self, network: Network, height: int, width: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        height: int,
+        width: int,
+        tiles: Mapping[tuple[str, bool], int] | None = None,
+    ) -> None:
         self._network = network
         self._shapes = network.shapes(height, width)
-        self._tiles = choice.tiles(network, height, width)
+        self._tiles = tiles or choice.tiles(network, height, width)
         self._ways: dict[str, tuple[Conv, filters.Way]] = {}
         self._arrays: dict[str, Array] = {
             "zeros": np.zeros(CHANNELS, np.float32),
