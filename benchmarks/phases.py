@@ -6,9 +6,9 @@
 
 The floor of a step is what its products take at the rate of the fastest matrix product
 of NumPy's BLAS, or what its arrays take at the fastest stream through memory, whichever
-is longer; both are measured at once, with as many threads. It is a yardstick and no law:
-the engine's own products may be faster than those of BLAS, and arrays that stay in a
-cache are faster than memory. Such a step takes less than one time its floor.
+is longer; both are measured right after, with as many threads. It is a yardstick and no
+law: the engine's own products may be faster than those of BLAS, and arrays that stay in
+a cache are faster than memory. Such a step takes less than one time its floor.
 """
 
 from __future__ import annotations
@@ -129,7 +129,9 @@ def engine(cell: Cell, problem: Problem) -> CpuEngine:
     return CpuEngine(problem, Device(threads=cell.threads))
 
 
-def measure(cell: Cell, problem: Problem, seconds: float) -> tuple[dict[str, Any], Plan]:
+def measure(
+    cell: Cell, problem: Problem, seconds: float
+) -> tuple[dict[str, Any], Plan]:
     """Return the content of a cell's record but for its memory, and the plan.
 
     Parameters

@@ -30,7 +30,6 @@ import numpy as np  # noqa: E402
 import phases  # noqa: E402
 import processes  # noqa: E402
 from measuring import Cell  # noqa: E402
-from workers import FIRST  # noqa: E402
 
 from chainer_style import networks, text  # noqa: E402
 from chainer_style.engines.base import Problem  # noqa: E402
@@ -44,6 +43,9 @@ from chainer_style.report import formats  # noqa: E402
 
 TILES = tuple(choice.TRANSFORM)
 """Results of a tile along an axis."""
+
+TURN = 4
+"""Iterations of a turn; the first does not count."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def main() -> None:
                 path = given.results / path.name
             content = {
                 "cell": dataclasses.asdict(cell),
-                "settings": {"rounds": given.rounds, "dropped": FIRST},
+                "settings": {"rounds": given.rounds, "turn": TURN},
                 "convolutions": [dataclasses.asdict(one) for one in found],
             }
             processes.save(path, "benchmarks/tiles", content, phases.PACKAGES)
@@ -112,7 +114,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--networks", nargs="+", default=["vgg16"])
     options.add_argument("--sizes", nargs="+", type=int, default=[64, 128, 256, 512])
     options.add_argument("--threads", nargs="+", type=int, default=[1])
-    options.add_argument("--rounds", type=int, default=15, help="iterations that count")
+    options.add_argument("--rounds", type=int, default=7, help="turns of each")
     options.add_argument("--weights", default="seeded")
     options.add_argument("--results", type=Path, help="folder to write records to")
     return options
@@ -128,7 +130,7 @@ def measure(cell: Cell, problem: Problem, rounds: int) -> list[Found]:
     problem
         What is optimised.
     rounds
-        Iterations that count.
+        Turns of each program.
     """
     compiled.load()
     network, extent = problem.network, problem.content.shape[2:]
@@ -136,11 +138,9 @@ def measure(cell: Cell, problem: Problem, rounds: int) -> list[Found]:
     runs = {made: _with_tiles(cell, problem, chosen, made) for made in TILES}
     names = [line.name for line in runs[TILES[0]].plan.draft.lines]
     times: dict[int, list[Any]] = {made: [] for made in TILES}
-    for number in range(FIRST + rounds):
-        for made, run in runs.items():
-            lasted = _timed(run)
-            if number >= FIRST:
-                times[made].append(lasted)
+    for _, (made, run) in itertools.product(range(rounds), runs.items()):
+        # The first one finds the caches full of what the others left.
+        times[made] += [_timed(run) for _ in range(TURN)][1:]
     medians = {made: np.median(own, axis=0) for made, own in times.items()}
     shapes = network.shapes(*extent)
     found = []
