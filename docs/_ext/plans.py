@@ -15,6 +15,7 @@ from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.draft import Draft
 from chainer_style.engines.cpu.footprint import MIB, Footprint
 from chainer_style.engines.cpu.iteration import Sketch
+from chainer_style.engines.cpu.kernels.target import TARGETS
 from chainer_style.engines.cpu.losses import Term
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.networks import Network
@@ -137,6 +138,22 @@ def tiles(name: str) -> str:
 def _both(forth: int, back: int) -> str:
     names = [f"F({made})" if made else "windows" for made in (forth, back)]
     return " / ".join(dict.fromkeys(names)) if forth or back else "no tile"
+
+
+def targets() -> str:
+    """Return a table of what the kernels are laid out for."""
+    rows = [
+        [
+            rst.literal(found.name),
+            str(found.lanes),
+            str(found.rows),
+            str(found.panel),
+            ", ".join(found.features) or "none",
+        ]
+        for found in TARGETS
+    ]
+    head = ["", "Numbers in a vector", "Rows at once", "Panel", "Instructions needed"]
+    return rst.table(head, rows, "Targets, the best first.")
 
 
 def footprints(*names: str) -> str:
