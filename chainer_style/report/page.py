@@ -86,6 +86,7 @@ SECTIONS = {
     "mnist": "The companion document: MNIST",
     "ceilings": "What decides the speed",
     "performance": "How fast it is on the CPU, beside PyTorch",
+    "phases": "Where the time goes on the CPU",
     "why": "Why they differ",
 }
 """Title of every section, by the name of its part, in the paper's order."""

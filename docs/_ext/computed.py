@@ -1,10 +1,10 @@
 """The directives ``computed`` and ``part``: text that is made when a page is built.
 
 The content of ``computed`` is a Jinja template of reStructuredText. The template calls
-the functions of `facts`, `measured`, `originals` and `reading`, and so no number of the
-paper, of the protocols, of the networks, of published weights or of the records is ever
-typed into a page. ``part NAME`` is a part of the report, see
-`chainer_style.report.parts`.
+the functions of `facts`, `measured`, `originals`, `plans` and `reading`, and so no
+number of the paper, of the protocols, of the networks, of published weights, of the
+engine's plans or of the records is ever typed into a page. ``part NAME`` is a part of
+the report, see `chainer_style.report.parts`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import facts
 import measured
 import originals
+import plans
 import reading
 from docutils import nodes
 from jinja2 import Environment, StrictUndefined
@@ -47,6 +48,7 @@ class Computed(SphinxDirective):
             measured=measured,
             originals=originals,
             paper=paper,
+            plans=plans,
             reading=reading,
             results=Path(self.config.computed_results),
             why=facts.PAPER,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,22 @@ class Parameters:
         Of the picture for which the best ways to convolve are chosen.
     half
         Whether to multiply in bfloat16 where that pays.
+    tiles
+        In place of those that `choice.tiles` finds.
     """
 
     def __init__(
-        self, network: Network, height: int, width: int, half: bool = False
+        self,
+        network: Network,
+        height: int,
+        width: int,
+        half: bool = False,
+        tiles: Mapping[tuple[str, bool], int] | None = None,
     ) -> None:
         self._network = network
         self._shapes = network.shapes(height, width)
         self._half = half
-        self._tiles = choice.tiles(network, height, width, half)
+        self._tiles = tiles or choice.tiles(network, height, width, half)
         self._ways: dict[str, tuple[Conv, filters.Way]] = {}
         self._arrays: dict[str, Array] = {
             "zeros": np.zeros(CHANNELS, np.float32),

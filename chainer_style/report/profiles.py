@@ -1,0 +1,277 @@
+"""What ``benchmarks/phases.py`` measured: where the time of engine ``cpu`` goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+from chainer_style import networks
+from chainer_style.errors import UserError
+from chainer_style.experiments.ceilings import Run
+
+FOLDER = Path("benchmarks") / "phases"
+"""Of the records, below their machine's."""
+
+FORMAT = 1
+
+FIRST, FORTH, BACK = "first convolution", "convolutions", "convolutions back"
+GRAM, LOSSES, POOLING = "Gram matrices", "gradients of losses", "pooling"
+POINTWISE, UPDATE = "ReLU, copies, LRN", "Adam, clip, variation"
+
+PHASES = (FIRST, FORTH, BACK, GRAM, LOSSES, POOLING, POINTWISE, UPDATE)
+"""Kinds of work of an iteration, in the order in which they are shown."""
+
+PHASE_OF = {
+    "pool": POOLING,
+    "unpool": POOLING,
+    "rectify": POINTWISE,
+    "copy": POINTWISE,
+    "normalise": POINTWISE,
+    "unnormalise": POINTWISE,
+    "gram": GRAM,
+    "compare": GRAM,
+    "style": LOSSES,
+    "variation": UPDATE,
+    "adam": UPDATE,
+    "clip": UPDATE,
+}
+"""By the kind of a step; all others convolve."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the program of an iteration.
+
+    Attributes
+    ----------
+    name, kind
+        See `chainer_style.engines.cpu.draft.Line` and
+        `chainer_style.engines.cpu.kernels.steps.KINDS`.
+    backward
+        Whether it is of the backward pass.
+    picture
+        Whether it reads the picture, or writes its gradient.
+    flops, bytes
+        See `chainer_style.engines.cpu.costs.Cost`.
+    seconds
+        Median over the iterations.
+    """
+
+    name: str
+    kind: str
+    backward: bool
+    picture: bool
+    flops: int
+    bytes: int
+    seconds: float
+
+    @property
+    def phase(self) -> str:
+        """Which of the `PHASES` it belongs to."""
+        if self.kind in PHASE_OF:
+            return PHASE_OF[self.kind]
+        if self.picture:
+            return FIRST
+        return BACK if self.backward else FORTH
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What something takes at least, by what the machine reaches.
+
+    Attributes
+    ----------
+    products, memory
+        Seconds: in steps that matrix products limit, in steps that memory limits.
+    """
+
+    products: float
+    memory: float
+
+    @property
+    def seconds(self) -> float:
+        """Both."""
+        return self.products + self.memory
+
+    @property
+    def limit(self) -> Literal["products", "memory"]:
+        """What most of it is limited by."""
+        return "products" if self.products >= self.memory else "memory"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One network, size and number of threads.
+
+    Attributes
+    ----------
+    network
+        Name of the network.
+    size
+        Side of the square picture in pixels.
+    threads
+        How many computed.
+    iterations
+        Seconds of every iteration that counts.
+    steps
+        Of the program.
+    ceiling
+        Matrix products and streams with as many threads.
+    predicted_bytes, measured_bytes
+        Memory that the engine allocates: by `chainer_style.engines.cpu.footprint`, and
+        by how much a process grew.
+    environment
+        See `chainer_style.provenance.environment`.
+    ended
+        UTC date and time in ISO 8601.
+    """
+
+    network: str
+    size: int
+    threads: int
+    iterations: Sequence[float]
+    steps: Sequence[Step]
+    ceiling: Sequence[Run]
+    predicted_bytes: int
+    measured_bytes: int
+    environment: Mapping[str, Any]
+    ended: str
+
+    @property
+    def seconds(self) -> float:
+        """Of an iteration: the median."""
+        return median(self.iterations)
+
+    @property
+    def flops_per_second(self) -> float:
+        """The most that a matrix product did."""
+        return max(run.best for run in self.ceiling if run.kind == "product")
+
+    @property
+    def bytes_per_second(self) -> float:
+        """The most that a stream moved."""
+        return max(run.best for run in self.ceiling if run.kind != "product")
+
+    @property
+    def phases(self) -> dict[str, list[Step]]:
+        """The steps of each phase that there is."""
+        found = {
+            name: [step for step in self.steps if step.phase == name] for name in PHASES
+        }
+        return {name: steps for name, steps in found.items() if steps}
+
+    def floor(self, steps: Iterable[Step]) -> Floor:
+        """Return what some steps take at least, one after the other."""
+        products = memory = 0.0
+        for step in steps:
+            computed = step.flops / self.flops_per_second
+            moved = step.bytes / self.bytes_per_second
+            if computed >= moved:
+                products += computed
+            else:
+                memory += moved
+        return Floor(products, memory)
+
+
+def lasted(steps: Iterable[Step]) -> float:
+    """Return the seconds of some steps."""
+    return sum(step.seconds for step in steps)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Sizes of one network with one number of threads.
+
+    Attributes
+    ----------
+    profiles
+        By size.
+    """
+
+    profiles: Sequence[Profile]
+
+    @property
+    def title(self) -> str:
+        """What it is, to print."""
+        first = self.profiles[0]
+        count = "one thread" if first.threads == 1 else f"{first.threads} threads"
+        return f"{networks.get(first.network).title}, {count}"
+
+    @property
+    def phases(self) -> list[str]:
+        """Names of the phases that any of them has."""
+        there = {name for profile in self.profiles for name in profile.phases}
+        return [name for name in PHASES if name in there]
+
+
+def groups(profiles: Iterable[Profile]) -> list[Group]:
+    """Put profiles together that differ in size alone."""
+    found: dict[tuple[str, int], list[Profile]] = {}
+    for profile in profiles:
+        found.setdefault((profile.network, profile.threads), []).append(profile)
+    return [Group(own) for own in found.values()]
+
+
+def load(path: Path) -> Profile:
+    """Read a record.
+
+    Raises
+    ------
+    UserError
+        If the file is no such record.
+    """
+    try:
+        return _profile(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path} is not a record: {error}") from None
+
+
+def read(machine: Path) -> tuple[list[Profile], list[str]]:
+    """Return what a machine's folder of records holds, by network, threads and size.
+
+    Parameters
+    ----------
+    machine
+        The folder.
+
+    Returns
+    -------
+    profiles
+        What could be read.
+    skipped
+        One line for each file that could not.
+    """
+    found, skipped = [], []
+    for path in sorted((machine / FOLDER).glob("*.json")):
+        try:
+            found.append(load(path))
+        except UserError as error:
+            skipped.append(str(error))
+    order = list(networks.NETWORKS)
+    found.sort(key=lambda p: (order.index(p.network), p.threads, p.size))
+    return found, skipped
+
+
+def _profile(document: Mapping[str, Any]) -> Profile:
+    if document["format"] != FORMAT:
+        raise ValueError(f"it is of format {document['format']}, not {FORMAT}")
+    profile = Profile(
+        **document["cell"],
+        iterations=tuple(document["iterations"]),
+        steps=tuple(Step(**step) for step in document["steps"]),
+        ceiling=tuple(Run(**run) for run in document["ceiling"]),
+        predicted_bytes=document["memory"]["predicted_bytes"],
+        measured_bytes=document["memory"]["measured_bytes"],
+        environment=document["environment"],
+        ended=document["ended"],
+    )
+    networks.get(profile.network)
+    if not (profile.iterations and profile.steps):
+        raise ValueError("it lacks times")
+    if len({run.kind == "product" for run in profile.ceiling}) < 2:
+        raise ValueError("it lacks matrix products or streams")
+    return profile
