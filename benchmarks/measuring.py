@@ -34,7 +34,7 @@ FEWEST = 3
 AT_MOST = 50
 """Iterations of a turn that are enough."""
 
-ALONE = 3
+ALONE = 1
 """Iterations behind the first ones, after which a process' memory is read."""
 
 REFERENCE = Contender(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from chainer_style.engines.base import Engine, Problem
 
-FIRST = 3
+FIRST = 2
 """Iterations before anything is timed."""
 
 PAUSE = 0.2
