@@ -41,7 +41,7 @@ from chainer_style.engines.cpu.team import team  # noqa: E402
 from chainer_style.errors import UserError  # noqa: E402
 from chainer_style.report import formats  # noqa: E402
 
-TILES = tuple(choice.TRANSFORM)
+TILES = tuple(made for made in choice.MADE[3] if made)
 """Results of a tile along an axis."""
 
 TURN = 4
@@ -161,7 +161,11 @@ def _with_tiles(
 ) -> Iteration:
     """Return an iteration whose convolutions all take one tile, where they can."""
     threads = team(cell.threads)
-    tiles = {which: tile and made for which, tile in chosen.items()}
+    network = problem.network
+    tiles = {
+        (name, backward): made if tile and network[name].window.kernel == 3 else tile
+        for (name, backward), tile in chosen.items()
+    }
     extent = problem.content.shape[2:]
     parameters = Parameters(problem.network, *extent, tiles=tiles)
     found = targets(problem, parameters, threads)

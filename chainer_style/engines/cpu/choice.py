@@ -18,11 +18,15 @@ MULTIPLY_ADDS = 16
 BYTES = 10
 """Of filters that come from memory, per cycle."""
 
-TRANSFORM = {2: 170, 4: 450, 6: 1250}
-"""Cycles that a tile takes per 16 channels, there and back halved."""
+TRANSFORM = {4: 170, 6: 450, 8: 1250}
+"""Cycles that a tile takes per 16 channels, there and back halved, by the inputs that
+it sees along an axis."""
 
-HALF = (2, 4)
-"""Tiles whose error is small enough in bfloat16."""
+MADE = {3: (0, 2, 4, 6), 5: (0, 4)}
+"""Results of a tile along an axis, by the extent of the filters; 0: windows."""
+
+HALF = (0, 2, 4)
+"""Those whose error is small enough in bfloat16."""
 
 GAIN = 0.97
 """Share of the time that a larger tile may take to be worth its larger filters."""
@@ -31,7 +35,7 @@ GAIN = 0.97
 def tiles(
     network: Network, height: int, width: int, half: bool = False
 ) -> dict[tuple[str, bool], int]:
-    """Return the results of the best tile along an axis; 0: none can be used.
+    """Return the results of the best tile along an axis; 0: none is better.
 
     By the name of the convolution, and whether it carries gradients back.
 
@@ -48,30 +52,37 @@ def tiles(
     found = {}
     for node in network.nodes:
         if isinstance(node, Conv):
-            small = (node.kernel, node.stride, node.groups) == (3, 1, 1)
-            fits = small and node.pad <= 2 and node.inputs[0] != INPUT
-            read, written = shapes[node.inputs[0]], shapes[node.name]
-            found[node.name, False] = best(read.channels, written, half) if fits else 0
-            found[node.name, True] = best(written.channels, read, half) if fits else 0
+            plain = node.stride == node.groups == 1 and node.inputs[0] != INPUT
+            fits = plain and node.kernel in MADE and node.pad < node.kernel
+            ends = shapes[node.inputs[0]], shapes[node.name]
+            for backward in (False, True):
+                read, written = ends[::-1] if backward else ends
+                made = best(read.channels, written, half, node.kernel) if fits else 0
+                found[node.name, backward] = made
     return found
 
 
-def best(channels: int, written: Shape, half: bool = False) -> int:
+def best(channels: int, written: Shape, half: bool = False, kernel: int = 3) -> int:
     """Return the best tile for so many channels read and a map written."""
-    costs = {made: cycles(made, channels, written, half) for made in TRANSFORM}
-    chosen, *others = HALF if half else sorted(TRANSFORM)
+    chosen, *others = HALF if half and kernel == 3 else MADE[kernel]
+    least = cycles(chosen, channels, written, half, kernel)
     for made in others:
-        if costs[made] < GAIN * costs[chosen]:
-            chosen = made
+        needed = cycles(made, channels, written, half, kernel)
+        if needed < GAIN * least:
+            chosen, least = made, needed
     return chosen
 
 
-def cycles(made: int, channels: int, written: Shape, half: bool = False) -> float:
-    """Return roughly the cycles of a convolution by F(made, 3)."""
-    planes = (made + 2) ** 2
-    count = math.ceil(written.height / made) * math.ceil(written.width / made)
-    pairs = planes * channels * written.channels
-    transforms = TRANSFORM[made] * count * (channels + written.channels) / 32
-    products = count * pairs / MULTIPLY_ADDS
-    multiplied = max(products, 4 * pairs / BYTES)
-    return 2 * transforms + (multiplied / 2 if half else multiplied)
+def cycles(
+    made: int, channels: int, written: Shape, half: bool = False, kernel: int = 3
+) -> float:
+    """Return roughly the cycles of a convolution by F(made, kernel), or by windows."""
+    seen = made + kernel - 1 if made else kernel
+    side = made or 1
+    count = math.ceil(written.height / side) * math.ceil(written.width / side)
+    pairs = seen**2 * channels * written.channels
+    multiplied = max(count * pairs / MULTIPLY_ADDS, 4 * pairs / BYTES)
+    if not made:
+        return multiplied
+    transforms = TRANSFORM[seen] * count * (channels + written.channels) / 16
+    return transforms + (multiplied / 2 if half and kernel == 3 else multiplied)

@@ -9,11 +9,12 @@ from chainer_style.engines.cpu.draft import FLOAT
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.kernels.steps import KINDS, Program
 
-TILES = {f"winograd{made}": made for made in (2, 4, 6)}
-"""Results of a tile along an axis, by kernel."""
-
-HALVES = {f"winograd{made}half": made for made in (2, 4)}
-"""The same in bfloat16, filters of half as many bytes."""
+TILES = {
+    **{f"winograd{made}": (made, made + 2) for made in (2, 4, 6)},
+    **{f"winograd{made}half": (made, made + 2) for made in (2, 4)},
+    "winograd4of5": (4, 8),
+}
+"""What a tile gives and what it sees along an axis, by kernel."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,11 @@ def _products(kind: str, step: Program) -> tuple[int, int]:
     height, width = int(step["y_height"]), int(step["y_width"])
     positions = int(step["height"] * step["width"])
     channels = int(step["channels"])
-    if side := TILES.get(kind, HALVES.get(kind)):
-        filters = (side + 2) ** 2 * channels * made
+    if kind in TILES:
+        side, seen = TILES[kind]
+        filters = seen**2 * channels * made
         products = math.ceil(height / side) * math.ceil(width / side) * filters
-        return products, filters // (2 if kind in HALVES else 1)
+        return products, filters // (2 if kind.endswith("half") else 1)
     if kind == "windows":
         side = int(step["square"])
         depth = int(step["kernel"] ** 2 * step["count"])

@@ -97,7 +97,7 @@ def _(way: Tiles, read: Map, written: Map, threads: int) -> Cut:
     cut = shares(-(-total // block), panels, threads)
     widest = -(-panels // cut) * PANEL
     return Cut(
-        kind=f"winograd{way.made}{'half' * way.half}",
+        kind=f"winograd{way.made}{_suffix(way)}",
         units=-(-total // block) * cut,
         space=planes * (4 * block * (channels + widest) + 2 * LINE),
         values={
@@ -107,6 +107,10 @@ def _(way: Tiles, read: Map, written: Map, threads: int) -> Cut:
             "pad": way.pad,
         },
     )
+
+
+def _suffix(way: Tiles) -> str:
+    return "half" if way.half else "" if way.kernel == 3 else f"of{way.kernel}"
 
 
 @convolution.register

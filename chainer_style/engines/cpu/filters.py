@@ -51,12 +51,14 @@ def paired(panels: Array) -> Array:
 
 @dataclass(frozen=True)
 class Tiles:
-    """A 3x3 convolution of stride 1 by F(made, 3); see `kernels.winograd`.
+    """A convolution of stride 1 by F(made, kernel); see `kernels.winograd`.
 
     Attributes
     ----------
     made
         Results of a tile along an axis.
+    kernel
+        Extent of the filters.
     pad
         Zeros around what is read.
     read, written
@@ -68,6 +70,7 @@ class Tiles:
     """
 
     made: int
+    kernel: int
     pad: int
     read: int
     written: int
@@ -75,21 +78,26 @@ class Tiles:
     half: bool = False
 
     @property
+    def planes(self) -> int:
+        """Products per pair of channels and tile."""
+        return (self.made + self.kernel - 1) ** 2
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        """((made + 2)², panels, channels read, `PANEL`)."""
+        """(planes, panels, channels read, `PANEL`)."""
         panels = filled(self.written) // PANEL
-        return (self.made + 2) ** 2, panels, filled(self.read), PANEL
+        return self.planes, panels, filled(self.read), PANEL
 
     def pack(self, filters: Array) -> Array:
-        """Return filters, (out, in, 3, 3), transformed in float64."""
+        """Return filters, (out, in, kernel, kernel), transformed in float64."""
         if self.backward:
             filters = filters.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-        one = matrices(self.made).filters
+        one = matrices(self.made, self.kernel).filters
         both = np.kron(one, one)
         found = np.zeros(self.shape, np.float32)
         for panel in range(-(-self.written // PANEL)):
             part = filters[panel * PANEL : (panel + 1) * PANEL].astype(np.float64)
-            wide = both @ part.reshape(-1, 9).T
+            wide = both @ part.reshape(-1, self.kernel**2).T
             wide = wide.reshape(-1, len(part), self.read).transpose(0, 2, 1)
             found[:, panel, : self.read, : len(part)] = wide
         return paired(found) if self.half else found
@@ -238,8 +246,10 @@ def way(
     if made:
         channels = inputs, conv.channels
         read, written = channels[::-1] if backward else channels
-        pad = 2 - conv.pad if backward else conv.pad
-        return Tiles(made, pad, read, written, backward, half)
+        pad = conv.kernel - 1 - conv.pad if backward else conv.pad
+        # The error of others in bfloat16 was not looked at.
+        half = half and conv.kernel == 3
+        return Tiles(made, conv.kernel, pad, read, written, backward, half)
     if not backward:
         return _forward(conv, inputs, raw)
     if raw and conv.stride == conv.groups == 1:

@@ -78,7 +78,8 @@ def sketch_grams(compiler: Compiler) -> None:
         channels = compiler.maps[node].channels
         matrix = draft.buffer(f"Gram {node}", 4 * channels**2, kept=True)
         partial = draft.buffer("partial", 8 * (channels // PANEL))
-        add_gram(compiler, node, {"y": matrix, "partial": partial})
+        # Without a target, what it is off by is the matrix itself.
+        add_gram(compiler, node, {"y": matrix, "partial": partial}, second_scale=1)
 
     compiler.forward(tapped)
 
@@ -89,9 +90,14 @@ def _grams(problem: Problem, parameters: Parameters, team: Team) -> dict[str, Ar
     plan = _run(problem, problem.style, compiler, team)
     sides = {node: compiler.maps[node].channels for node in compiler.taps}
     return {
-        node: plan.array(f"Gram {node}", (side, side)).copy()
+        node: unpacked(plan.array(f"Gram {node}", (side // PANEL, side, PANEL)))
         for node, side in sides.items()
     }
+
+
+def unpacked(panels: Array) -> Array:
+    """Return a matrix that lies in panels, (panels, rows, `PANEL`), row by row."""
+    return np.ascontiguousarray(np.swapaxes(panels, 0, 1)).reshape(panels.shape[1], -1)
 
 
 def _features(

@@ -197,12 +197,30 @@ def test_halves_are_the_nearest(values):
         assert not (nearer & np.isfinite(other) & (found != 0)).any()
 
 
-@pytest.mark.parametrize("made", POINTS)
-def test_minimal_filtering_is_exact(made, random):
-    into, filters_, back = matrices(made)
-    tile, kernel = random.randn(made + 2), random.randn(3)
-    found = back @ ((filters_ @ kernel) * (into @ tile))
-    np.testing.assert_allclose(found, np.convolve(tile, kernel[::-1], "valid"))
+@pytest.mark.parametrize("seen", POINTS)
+@pytest.mark.parametrize("kernel", [2, 3, 5])
+def test_minimal_filtering_is_exact(seen, kernel, random):
+    if (made := seen - kernel + 1) < 1:
+        pytest.skip("a tile that gives nothing")
+    into, filters_, back = matrices(made, kernel)
+    tile, weights = random.randn(seen), random.randn(kernel)
+    found = back @ ((filters_ @ weights) * (into @ tile))
+    true = np.convolve(tile, weights[::-1], "valid")
+    np.testing.assert_allclose(found, true, atol=1e-12)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("pad", [0, 2, 4])
+def test_tiles_of_filters_5x5(backward, pad, random):
+    node = Conv("conv", ("before",), 64, kernel=5, pad=pad)
+    w = (random.randn(64, 96, 5, 5) / 50).astype(np.float32)
+    channels = 64 if backward else 96
+    x = np.maximum(random.randn(11, 14, channels), 0).astype(np.float32)
+    shape = 11 + 4 - 2 * pad, 14 + 4 - 2 * pad
+    y = direct_back(x, w, node, shape) if backward else direct(x, w, node)
+    kind, found = run(node, w, x, y, backward=backward, made=4)
+    assert kind == "winograd4of5"
+    assert 1e-8 < relative(found, y) < BOUNDS[6]
 
 
 @given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 4), st.integers(0, 3))

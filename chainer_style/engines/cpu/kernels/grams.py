@@ -7,6 +7,8 @@ threads, so that results do not either.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -21,11 +23,41 @@ from chainer_style.engines.cpu.kernels.products import (
     product,
 )
 from chainer_style.engines.cpu.kernels.results import DUMP, deliver
-from chainer_style.engines.cpu.kernels.vectors import REORDERED
+from chainer_style.engines.cpu.kernels.vectors import REORDERED, Emitter, Loop, kernel
 from chainer_style.engines.cpu.kernels.winograd import TABLES
 
 DEPTH = 256
 """Positions whose features are packed at once."""
+
+
+@kernel(7)
+def error_row(
+    emit: Emitter,
+    sums: Any,
+    stride: Any,
+    slots: Any,
+    target: Any,
+    factors: Any,
+    squares: Any,
+    out: Any,
+) -> None:
+    """Write a row of a panel: the scaled sum over slots, less the target, scaled.
+
+    The factors are that of the sum, that of the result, and that of its squares,
+    which are added up.
+    """
+    scale, factor, times = (emit.spread(emit.plus(factors, 4 * i)) for i in range(3))
+    for offset in (0, 4 * emit.lanes):
+        with Loop(emit.builder, slots, [emit.constant(0)]) as turn:
+            slot = emit.plus(sums, emit.builder.mul(turn.index, stride))
+            more = emit.load(emit.plus(slot, offset))
+            turn.following = [emit.add(turn.values[0], more)]
+        wanted = emit.load(emit.plus(target, offset))
+        error = emit.subtract(emit.multiply(turn.following[0], scale), wanted)
+        total = emit.plus(squares, offset)
+        weighted = emit.multiply(times, error)
+        emit.store(emit.multiply_add(weighted, error, emit.load(total)), total)
+        emit.store(emit.multiply(error, factor), emit.plus(out, offset))
 
 
 @njit(nogil=True)
@@ -64,46 +96,46 @@ def _row(packed, panel, panels, depth, sums, channels, more):
                 cross(last - first, left, WIDE, right, depth, place, 4 * channels)
 
 
-@njit(nogil=True, fastmath=REORDERED)
+@njit(nogil=True)
 def compare(step, unit, space):
     """Add the slots up and write what is off by the target, packed for a product.
 
-    Its unit is a row of panels; it leaves the sum of squares. Without a target, the
-    Gram matrix itself is written, as it is.
+    Its unit is a row of panels; it leaves the sum of squares.
     """
     channels, panels = step.channels, step.channels // PANEL
     size = channels * channels
-    sums = floats(step.x, step.positions * size)
-    target = floats(step.target, size)
-    y = floats(step.y, size)
-    error = floats(space + TABLES + DUMP, PANEL)
+    factors = floats(space + TABLES + DUMP, 3)
+    factors[0], factors[1] = np.float32(step.scale), np.float32(step.second_scale)
     squares = floats(space + TABLES + DUMP + WIDE, PANEL)
     squares[:] = 0
-    scale, factor = np.float32(step.scale), np.float32(step.second_scale)
     for other in range(unit, panels):
-        for row in range(unit * PANEL, (unit + 1) * PANEL):
-            start = row * channels + other * PANEL
-            error[:] = 0
-            for slot in range(step.positions):
-                for j in range(PANEL):
-                    error[j] += sums[slot * size + start + j]
-            if not step.target:
-                for j in range(PANEL):
-                    y[start + j] = scale * error[j]
-                    y[(other * PANEL + j) * channels + row] = scale * error[j]
-                continue
-            times = np.float32(1 if other == unit else 2)
-            for j in range(PANEL):
-                error[j] = scale * error[j] - target[start + j]
-                squares[j] += times * error[j] * error[j]
-                error[j] *= factor
-            here = (other * channels + row) * PANEL
-            there = (unit * channels + other * PANEL) * PANEL + row - unit * PANEL
-            for j in range(PANEL):
-                y[here + j] = error[j]
-            for j in range(PANEL):
-                y[there + j * PANEL] = error[j]
+        factors[2] = np.float32(1 if other == unit else 2)
+        here = step.y + (other * channels + unit * PANEL) * WIDE
+        for i in range(PANEL):
+            start = 4 * ((unit * PANEL + i) * channels + other * PANEL)
+            target = step.target + start if step.target else step.zeros
+            error_row(
+                step.x + start,
+                4 * size,
+                step.positions,
+                target,
+                space + TABLES + DUMP,
+                space + TABLES + DUMP + WIDE,
+                here + i * WIDE,
+            )
+        _turn(here, step.y + (unit * channels + other * PANEL) * WIDE)
     doubles(step.partial, unit + 1)[unit] = _total(squares)
+
+
+@njit(nogil=True)
+def _turn(block, place):
+    """Write a square block of errors turned: the matrix is symmetric."""
+    values, turned = floats(block, PANEL * PANEL), floats(place, PANEL * PANEL)
+    if block == place:
+        return
+    for j in range(PANEL):
+        for i in range(PANEL):
+            turned[j * PANEL + i] = values[i * PANEL + j]
 
 
 @njit(nogil=True)

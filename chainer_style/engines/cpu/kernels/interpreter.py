@@ -85,6 +85,7 @@ def _ticks(typing: Any) -> Any:
 
 
 _winograd2, _winograd4, _winograd6 = (winograd.make(made) for made in (2, 4, 6))
+_winograd4of5 = winograd.make(4, kernel=5)
 _half2, _half4 = (
     winograd.make(made, half=True) if target.has_bfloat16() else _winograd2
     for made in (2, 4)
@@ -100,6 +101,7 @@ KERNELS = (
     _winograd2,
     _winograd4,
     _winograd6,
+    _winograd4of5,
     _half2,
     _half4,
     _windows,

@@ -12,12 +12,12 @@ import numpy.typing as npt
 Matrix = npt.NDArray[np.float64]
 
 POINTS = {
-    2: (0, 1, -1),
+    4: (0, 1, -1),
     # Half the error of 0, 1, -1, 2, -2, in a third more multiplications.
-    4: (0, Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(-3, 2)),
-    6: (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)),
+    6: (0, Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(-3, 2)),
+    8: (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)),
 }
-"""By the outputs that a tile gives along an axis, where polynomials are evaluated;
+"""By the inputs that a tile sees along an axis, where polynomials are evaluated;
 infinity is one more. Pairs of opposite sign share half of their additions."""
 
 
@@ -29,11 +29,11 @@ class Matrices(NamedTuple):
     Attributes
     ----------
     into
-        :math:`B^T`, of the input: shape (made + 2, made + 2).
+        :math:`B^T`, of the input: shape (seen, seen).
     filters
-        :math:`G`: shape (made + 2, 3).
+        :math:`G`: shape (seen, kernel).
     back
-        :math:`A^T`, of the products: shape (made, made + 2).
+        :math:`A^T`, of the products: shape (made, seen).
     """
 
     into: Matrix
@@ -42,15 +42,18 @@ class Matrices(NamedTuple):
 
 
 @functools.cache
-def matrices(made: int) -> Matrices:
-    """Return the matrices of F(made, 3).
+def matrices(made: int, kernel: int = 3) -> Matrices:
+    """Return the matrices of F(made, kernel).
 
     Parameters
     ----------
     made
-        Outputs of a tile: a key of `POINTS`.
+        Outputs of a tile along an axis.
+    kernel
+        Extent of the filters. A tile sees ``made + kernel - 1`` inputs, for which
+        there must be `POINTS`.
     """
-    points = [Fraction(point) for point in POINTS[made]]
+    points = [Fraction(point) for point in POINTS[made + kernel - 1]]
     into, filters, back = [], [], []
     for i, point in enumerate(points):
         others = points[:i] + points[i + 1 :]
@@ -58,10 +61,10 @@ def matrices(made: int) -> Matrices:
         for other in others:
             scale *= point - other
         into.append([*_product(others), Fraction(0)])
-        filters.append([point**power / scale for power in range(3)])
+        filters.append([point**power / scale for power in range(kernel)])
         back.append([point**power for power in range(made)])
     into.append(_product(points))
-    filters.append([Fraction(power == 2) for power in range(3)])
+    filters.append([Fraction(power == kernel - 1) for power in range(kernel)])
     back.append([Fraction(power == made - 1) for power in range(made)])
     return Matrices(
         np.array(into, float), np.array(filters, float), np.array(back, float).T

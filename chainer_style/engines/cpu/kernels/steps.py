@@ -11,6 +11,7 @@ KINDS = (
     "winograd2",
     "winograd4",
     "winograd6",
+    "winograd4of5",  # of filters 5x5
     "winograd2half",  # in bfloat16
     "winograd4half",
     "windows",

@@ -10,17 +10,19 @@ from chainer_style.engines.cpu.kernels.results import backward, forward
 from chainer_style.engines.cpu.kernels.vectors import Emitter, kernel
 
 
-def into(made: int, half: bool = False) -> Any:
-    """Return what transforms the input of F(made, 3), for one vector of channels.
+def into(made: int, kernel_size: int = 3, half: bool = False) -> Any:
+    """Return what transforms the input of F(made, kernel), a vector of channels.
 
     Parameters
     ----------
     made
         Results of a tile along an axis.
+    kernel_size
+        Extent of the filters.
     half
         Whether to write bfloat16.
     """
-    matrix, seen = matrices(made).into, made + 2
+    matrix, seen = matrices(made, kernel_size).into, made + kernel_size - 1
 
     @kernel(4)
     def gather(emit: Emitter, table: Any, offset: Any, out: Any, plane: Any) -> None:
@@ -45,18 +47,20 @@ def into(made: int, half: bool = False) -> Any:
     return gather
 
 
-def back(made: int, add: bool | None) -> Any:
-    """Return what transforms the products of F(made, 3) into results.
+def back(made: int, kernel_size: int, add: bool | None) -> Any:
+    """Return what transforms the products of F(made, kernel) into results.
 
     Parameters
     ----------
     made
         Results of a tile along an axis.
+    kernel_size
+        Extent of the filters.
     add
         None: of a forward pass; else of a backward one, and whether to add to the
         gradient that is there.
     """
-    matrix, seen = matrices(made).back, made + 2
+    matrix, seen = matrices(made, kernel_size).back, made + kernel_size - 1
 
     @kernel(7)
     def scatter(

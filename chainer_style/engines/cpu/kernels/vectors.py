@@ -112,9 +112,13 @@ class Emitter:
             return one
         return self.builder.fmul(one, self.constant(factor), flags=FAST)
 
+    def multiply(self, one: Any, other: Any) -> Any:
+        """Return a product, number by number."""
+        return self.builder.fmul(one, other, flags=FAST)
+
     def multiply_add(self, one: Any, other: Any, total: Any) -> Any:
         """Return ``one * other + total``, in one instruction where there is one."""
-        return self.add(self.builder.fmul(one, other, flags=FAST), total)
+        return self.add(self.multiply(one, other), total)
 
     def halves(self, one: Any) -> Any:
         """Return a vector in bfloat16, rounded to the nearest, ties to even."""

@@ -6,6 +6,7 @@ pixels gathers from the same window of the output's gradient, see `filters.turne
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from chainer_style.engines.cpu.kernels.access import floats, octets
@@ -47,7 +48,7 @@ def _pack(step, group, row, column, out):
 
 @njit(nogil=True)
 def _spread(step, products, wide, first, count):
-    """Write squares of results, pixel by pixel."""
+    """Write squares of results, row by row."""
     across = (step.y_width + step.square - 1) // step.square
     each = step.y_channels
     y = floats(step.y, step.y_height * step.y_width * each)
@@ -58,18 +59,20 @@ def _spread(step, products, wide, first, count):
             (first + i) // across * step.square,
             (first + i) % across * step.square,
         )
+        run = min(step.square, step.y_width - left) * each
         for u in range(min(step.square, step.y_height - top)):
-            for v in range(min(step.square, step.y_width - left)):
-                start = ((top + u) * step.y_width + left + v) * each
-                source = i * (wide // 4) + (u * step.square + v) * each
-                for c in range(each):
-                    value = values[source + c]
-                    if step.add:
-                        value += y[start + c]
-                    at = start + c
-                    if step.mask and not mask[at >> 3] >> (at & 7) & 1:
-                        value = 0
-                    y[at] = value
+            start = ((top + u) * step.y_width + left) * each
+            source = i * (wide // 4) + u * step.square * each
+            if not (step.add or step.mask):
+                for c in range(run):
+                    y[start + c] = values[source + c]
+                continue
+            for c in range(run):
+                at, value = start + c, values[source + c]
+                value += y[at] if step.add else np.float32(0)
+                if step.mask and not mask[at >> 3] >> (at & 7) & 1:
+                    value = np.float32(0)
+                y[at] = value
 
 
 @njit(nogil=True)

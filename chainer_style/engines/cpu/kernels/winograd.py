@@ -1,4 +1,4 @@
-"""3x3 convolutions of stride 1 by Winograd's minimal filtering, block by block."""
+"""Convolutions of stride 1 by Winograd's minimal filtering, block by block."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _look_up(table, start, row, column, extent, height, width, stride, beyond):
             table[i * extent + j] = here if inside else beyond
 
 
-def make(made: int, half: bool = False) -> Any:
-    """Return the kernel of F(made, 3).
+def make(made: int, kernel: int = 3, half: bool = False) -> Any:
+    """Return the kernel of F(made, kernel).
 
     Its unit is a block of tiles, and a share of the panels of their results.
 
@@ -38,17 +38,20 @@ def make(made: int, half: bool = False) -> Any:
     ----------
     made
         Results of a tile along an axis.
+    kernel
+        Extent of the filters.
     half
         Whether transforms and filters are multiplied in bfloat16, pairs of channels
         at a time; sums are float32.
     """
     parts = 2 if half else 1
     multiply = product_of_pairs if half else product
-    seen = made + 2
+    seen = made + kernel - 1
     planes = seen * seen
-    gather = tiles.into(made, half)
-    scatter = tiles.back(made, None)
-    scatter_back, scatter_more = tiles.back(made, False), tiles.back(made, True)
+    gather = tiles.into(made, kernel, half)
+    scatter = tiles.back(made, kernel, None)
+    scatter_back = tiles.back(made, kernel, False)
+    scatter_more = tiles.back(made, kernel, True)
 
     @njit(nogil=True)
     def winograd(step, unit, space):
