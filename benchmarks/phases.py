@@ -170,7 +170,6 @@ def measure(
 def timed(found: CpuEngine, seconds: float) -> tuple[list[float], list[Step]]:
     """Iterate, and return the seconds of the iterations, and the steps."""
     from chainer_style.engines.cpu.costs import cost
-    from chainer_style.engines.cpu.kernels.steps import KINDS
 
     iterations, steps = iterate(found, seconds)
     plan = found.plan
@@ -178,7 +177,7 @@ def timed(found: CpuEngine, seconds: float) -> tuple[list[float], list[Step]]:
     described = [
         Step(
             name=line.name,
-            kind=KINDS[step["kind"]],
+            kind=kind(step),
             backward=bool(step["backward"]),
             picture=not own.isdisjoint((line.uses["x"], line.uses["y"])),
             **dataclasses.asdict(cost(step)),
@@ -187,6 +186,13 @@ def timed(found: CpuEngine, seconds: float) -> tuple[list[float], list[Step]]:
         for line, step, one in zip(plan.draft.lines, plan.program, steps, strict=True)
     ]
     return iterations, described
+
+
+def kind(step: Any) -> str:
+    """Return the name of a step's kernel."""
+    from chainer_style.engines.cpu.kernels.steps import KINDS
+
+    return KINDS[step["kind"]]
 
 
 def iterate(found: CpuEngine, seconds: float) -> tuple[list[float], Any]:

@@ -131,7 +131,7 @@ def tiles(name: str) -> str:
         if not backward
     ]
     head = ["", *(f"{size} px" for size in SIZES)]
-    title = f"Tiles of the convolutions of {network.title}, forth / back."
+    title = f"Tiles of {network.title}'s convolutions; forth / back where they differ."
     return rst.table(head, rows, title, "numbers")
 
 
