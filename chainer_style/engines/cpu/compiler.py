@@ -214,6 +214,7 @@ class Compiler:
         source, rectified = self._pooled(node)
         read, written = self.maps[source], self.maps[node.name]
         uses = {"x": self.features(source), "y": self.features(node.name)}
+        uses["floor"] = "zeros" if rectified else "no floor"
         if node.kind == "max":
             size = written.positions * written.channels
             uses["choice"] = self.draft.buffer(f"choice {node.name}", size)

@@ -24,6 +24,9 @@ LARGE = 16_000_000
 SLOT = 2048
 """Positions at least that one sum of a Gram matrix is over, where there are as many."""
 
+SUMS = 32
+"""Sums of losses that a step leaves, where it has as many positions."""
+
 EACH = 4
 """Units per thread at least, so that all end at about the same time."""
 
@@ -146,6 +149,14 @@ def positions(shape: Map, threads: int) -> int:
     """Return the positions of a block of a step that goes over a map."""
     block = max(LEAST, CACHE // 8 // shape.channels)
     return min(shape.positions, _balanced(shape.positions, block, threads))
+
+
+def summed(shape: Map) -> int:
+    """Return the positions of a block of a step that leaves a sum of losses.
+
+    Not by the number of threads: the last bits of sums depend on it.
+    """
+    return min(positions(shape, 1), max(LEAST // 4, -(-shape.positions // SUMS)))
 
 
 def rows(shape: Map, threads: int) -> int:

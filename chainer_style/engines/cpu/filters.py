@@ -332,10 +332,11 @@ def dense(filters: Array, groups: int) -> Array:
 
 def _panels(matrix: Array, shape: tuple[int, ...]) -> Array:
     """Return (groups, ..., outputs) as panels of its last axis, filled up."""
-    groups, panels, depth, _ = shape
+    groups = shape[0]
     outputs, rows = matrix.shape[-1], math.prod(matrix.shape[1:]) // matrix.shape[-1]
-    found = np.zeros((groups, panels * PANEL, depth), np.float32)
+    found = np.zeros(shape, np.float32)
     flat = matrix.reshape(groups, rows, outputs)
-    found[:, :outputs, :rows] = flat.transpose(0, 2, 1)
-    shaped = found.reshape(groups, panels, PANEL, depth)
-    return np.ascontiguousarray(shaped.transpose(0, 1, 3, 2))
+    for panel in range(-(-outputs // PANEL)):
+        part = flat[:, :, panel * PANEL : (panel + 1) * PANEL]
+        found[:, panel, :rows, : part.shape[2]] = part
+    return found

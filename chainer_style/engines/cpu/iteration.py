@@ -55,7 +55,8 @@ class Sketch:
     def _vary(self) -> None:
         """Draft the total variation."""
         shape, draft = self._shape, self.compiler.draft
-        units = -(-shape.height // self._rows)
+        rows = max(1, division.summed(shape) // shape.width)
+        units = -(-shape.height // rows)
         partial = draft.buffer("variation", DOUBLE * units, kept=True)
         # Twice the weight of a squared difference, downwards and across.
         weight = 2 * self._protocol.tv_weight / shape.channels
@@ -66,7 +67,7 @@ class Sketch:
             "variation",
             units,
             {"x": "picture", "y": self.gradient, "partial": partial},
-            positions=self._rows,
+            positions=rows,
             scale=weight / max(down, 1),
             second_scale=weight / max(across, 1),
             **shape.read(),

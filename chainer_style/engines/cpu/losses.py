@@ -92,7 +92,7 @@ class TapLosses:
         self._compiler, self._node, self._term = compiler, node, term
         shape, draft = compiler.maps[node], compiler.draft
         self._shape = shape
-        self._block = division.positions(shape, compiler.threads)
+        self._block = division.summed(shape)
         self._units = -(-shape.positions // self._block)
         size = DOUBLE * (shape.channels // PANEL)
         self._style = draft.buffer(f"style loss {node}", size, kept=True)

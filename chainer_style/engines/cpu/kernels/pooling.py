@@ -6,12 +6,14 @@ has fewer positions to count.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
-from chainer_style.engines.cpu.kernels.access import floats, octets
-from chainer_style.engines.cpu.kernels.results import DUMP, deliver
-from chainer_style.engines.cpu.kernels.vectors import REORDERED
+from chainer_style.engines.cpu.kernels.access import floats, octets, words
+from chainer_style.engines.cpu.kernels.results import DUMP, STEP, deliver
+from chainer_style.engines.cpu.kernels.vectors import REORDERED, Emitter, Loop, kernel
 from chainer_style.engines.cpu.kernels.winograd import TABLES
 from chainer_style.networks.nodes import POOL_KINDS
 
@@ -23,7 +25,32 @@ def _covered(step, start, length):
     return min(start + step.kernel, length + step.pad) - start
 
 
-@njit(nogil=True, fastmath=REORDERED)
+@kernel(6)
+def mean(
+    emit: Emitter,
+    table: Any,
+    count: Any,
+    offset: Any,
+    floor: Any,
+    share: Any,
+    out: Any,
+) -> None:
+    """Write a share of the sum of vectors, each raised to the floor before.
+
+    Parameters are the table of the addresses, how many they are, the offset of the
+    channels in bytes, the addresses of the floor and of the share, and of the result.
+    """
+    least = emit.load(floor)
+    with Loop(emit.builder, count, [emit.constant(0)]) as turn:
+        entry = emit.plus(table, emit.times(turn.index, 8))
+        value = emit.load(emit.plus(emit.load(entry, emit.word(0).type), offset))
+        below = emit.builder.fcmp_ordered("<", value, least)
+        value = emit.builder.select(below, least, value)
+        turn.following = [emit.add(turn.values[0], value)]
+    emit.store(emit.multiply(turn.following[0], emit.spread(share)), out)
+
+
+@njit(nogil=True)
 def pool(step, unit, space):
     """Pool some rows of results."""
     channels = step.channels
@@ -38,13 +65,31 @@ def pool(step, unit, space):
             out = (row * step.y_width + column) * channels
             if step.mode == MAXIMUM:
                 _greatest(step, top, left, x, y[out : out + channels], out)
+            elif step.mode == L2:
+                _root(step, top, left, x, y[out : out + channels])
             else:
-                _mean(step, top, left, x, y[out : out + channels])
+                _mean(step, top, left, step.y + 4 * out, space)
+
+
+@njit(nogil=True)
+def _mean(step, top, left, out, space):
+    """Write the mean of a window."""
+    wide = 4 * step.channels
+    table = words(space + DUMP, step.kernel * step.kernel)
+    count = 0
+    for i in range(max(top, 0), min(top + step.kernel, step.height)):
+        for j in range(max(left, 0), min(left + step.kernel, step.width)):
+            table[count] = step.x + (i * step.width + j) * wide
+            count += 1
+    covered = _covered(step, top, step.height) * _covered(step, left, step.width)
+    floats(space, 1)[0] = np.float32(1 / covered)
+    for offset in range(0, wide, STEP):
+        mean(space + DUMP, count, offset, step.floor, space, out + offset)
 
 
 @njit(nogil=True, fastmath=REORDERED)
-def _mean(step, top, left, x, y):
-    """Write the mean, or the root of the mean of squares, of a window."""
+def _root(step, top, left, x, y):
+    """Write the root of the mean of squares of a window."""
     channels = step.channels
     least = np.float32(0 if step.rectified else -np.inf)
     y[:] = 0
@@ -54,15 +99,11 @@ def _mean(step, top, left, x, y):
             for c in range(channels):
                 value = x[start + c]
                 value = least if value < least else value
-                y[c] += value * value if step.mode == L2 else value
+                y[c] += value * value
     count = _covered(step, top, step.height) * _covered(step, left, step.width)
     share = np.float32(1 / count)
-    if step.mode == L2:
-        for c in range(channels):
-            y[c] = np.sqrt(share * y[c])
-    else:
-        for c in range(channels):
-            y[c] *= share
+    for c in range(channels):
+        y[c] = np.sqrt(share * y[c])
 
 
 @njit(nogil=True)

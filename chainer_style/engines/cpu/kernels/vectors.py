@@ -78,13 +78,14 @@ class Emitter:
         """Return the vector, or what else is asked for, at an address."""
         kind = kind or self.vector
         found = self.builder.load(self.builder.inttoptr(address, kind.as_pointer()))
-        found.align = 1 if kind != self.vector else 4
+        found.align = 4 if isinstance(kind, ir.VectorType) else 1
         return found
 
     def store(self, value: Any, address: Any) -> None:
         """Write a value to an address."""
         pointer = self.builder.inttoptr(address, value.type.as_pointer())
-        self.builder.store(value, pointer).align = 1 if value.type != self.vector else 4
+        whole = isinstance(value.type, ir.VectorType)
+        self.builder.store(value, pointer).align = 4 if whole else 1
 
     def spread(self, address: Any, kind: ir.Type = FLOAT) -> Any:
         """Return a vector of one number, which is at an address."""
@@ -230,3 +231,20 @@ class Loop:
         after = builder.append_basic_block("done")
         builder.cbranch(builder.icmp_signed("<", one, self._count), self._body, after)
         builder.position_at_end(after)
+
+
+@kernel(3)
+def copy_some(emit: Emitter, source: Any, target: Any, count: Any) -> None:
+    """Copy numbers, 8 of them at least.
+
+    Eight at a time; the last eight may be copied partly for the second time.
+    """
+    builder = emit.builder
+    eight = ir.VectorType(FLOAT, 8)
+    with Loop(builder, builder.lshr(count, emit.word(3)), []) as turn:
+        here = emit.times(turn.index, 32)
+        value = emit.load(emit.plus(source, here), eight)
+        emit.store(value, emit.plus(target, here))
+    last = emit.times(builder.sub(count, emit.word(8)), 4)
+    value = emit.load(emit.plus(source, last), eight)
+    emit.store(value, emit.plus(target, last))

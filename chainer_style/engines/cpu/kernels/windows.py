@@ -12,6 +12,7 @@ from numba import njit
 from chainer_style.engines.cpu.kernels.access import floats, octets
 from chainer_style.engines.cpu.kernels.products import WIDE, product
 from chainer_style.engines.cpu.kernels.results import DUMP, deliver
+from chainer_style.engines.cpu.kernels.vectors import copy_some
 from chainer_style.engines.cpu.kernels.winograd import TABLES
 
 
@@ -32,8 +33,11 @@ def _pack(step, group, row, column, out):
         whole = column >= 0 and column + step.kernel <= step.width
         start = (i * step.width + column) * channels
         if whole and each == channels:
-            for c in range(step.kernel * each):
-                packed[at + c] = x[start + c]
+            if step.kernel * each >= 8:
+                copy_some(step.x + 4 * start, out + 4 * at, step.kernel * each)
+            else:
+                for c in range(step.kernel * each):
+                    packed[at + c] = x[start + c]
             at += step.kernel * each
             continue
         for j in range(column, column + step.kernel):
