@@ -87,6 +87,7 @@ SECTIONS = {
     "ceilings": "What decides the speed",
     "performance": "How fast it is on the CPU, beside PyTorch",
     "phases": "Where the time goes on the CPU",
+    "precision": "What bfloat16 gains on the CPU, and what it costs",
     "why": "Why they differ",
 }
 """Title of every section, by the name of its part, in the paper's order."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chainer_style import memory
 from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
 from chainer_style.engines.cpu import compiled
 from chainer_style.engines.cpu.iteration import Iteration
@@ -69,6 +70,7 @@ class CpuEngine(Engine):
         parameters = Parameters(problem.network, height, width, half)
         found = targets(problem, parameters, threads)
         self._iteration = Iteration(problem, parameters, found, threads)
+        memory.trim()  # of what was needed to get here
         self._done = 0
 
     def evaluate(self, image: npt.NDArray[Any]) -> tuple[Losses, npt.NDArray[Any]]:
