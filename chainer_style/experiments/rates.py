@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chainer_style import added, images, memory, networks
+from chainer_style import added, files, images, memory, networks
 from chainer_style.experiments.base import Experiment, Progress
 from chainer_style.experiments.records import TimedRecord
 from chainer_style.paper import CHAINER, Cell
@@ -120,9 +120,9 @@ class Rates(Experiment[Cell]):
         lasting = self.seconds + SETTING_UP
         if not added.is_added(cell):
             return lasting
-        from chainer_style.engines.cpu import compiled
-
-        return lasting + (0 if compiled.folder().exists() else COMPILING)
+        # Not by numba: an interrupt that comes while it is imported may get lost.
+        kept = files.cache_folder() / files.KERNELS
+        return lasting + (0 if kept.exists() else COMPILING)
 
     def obstacle(self, cell: Cell) -> str | None:
         """Return what of the device, or for the engine, is missing."""

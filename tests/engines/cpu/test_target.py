@@ -28,9 +28,11 @@ print(target.get().name)
 
 @pytest.mark.parametrize("found", target.TARGETS, ids=lambda t: t.name)
 def test_every_target_computes_the_same(found):
-    widths = [t.lanes for t in target.TARGETS]
-    if widths.index(found.lanes) < widths.index(target.get().lanes):
+    names = [t.name for t in target.TARGETS]
+    if names.index(found.name) < names.index(target.get().name):
         pytest.skip(f"this CPU has no {found.name}")
+    if found == target.get():
+        pytest.skip("all other tests are of it")
     assert children.run(AGREES, **{target.VARIABLE: found.name}).split() == [found.name]
 
 
