@@ -17,7 +17,7 @@ from chainer_style.errors import UserError
 CACHE = "CHAINER_STYLE_CACHE"
 """Environment variable that names another folder for what is kept to save time."""
 
-KERNELS = "kernels"
+COMPILED = "kernels"
 """Folder in it of the compiled kernels of engine ``cpu``."""
 
 

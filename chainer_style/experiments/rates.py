@@ -121,7 +121,7 @@ class Rates(Experiment[Cell]):
         if not added.is_added(cell):
             return lasting
         # Not by numba: an interrupt that comes while it is imported may get lost.
-        kept = files.cache_folder() / files.KERNELS
+        kept = files.cache_folder() / files.COMPILED
         return lasting + (0 if kept.exists() else COMPILING)
 
     def obstacle(self, cell: Cell) -> str | None:

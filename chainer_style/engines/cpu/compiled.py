@@ -23,7 +23,7 @@ from numba.core.registry import cpu_target
 from chainer_style.engines.cpu.kernels import target
 from chainer_style.engines.cpu.kernels.interpreter import KERNELS, execute
 from chainer_style.engines.cpu.kernels.steps import KINDS, STEP
-from chainer_style.files import KERNELS, cache_folder
+from chainer_style.files import COMPILED, cache_folder
 
 Watch = Callable[[Sequence[str]], Iterable[str]]
 """Passes names on as they are dealt with, and may show how far it is."""
@@ -50,7 +50,7 @@ def folder() -> Path:
     digest.update(f"{target.get().name} {cpu}".encode())
     for source in sorted((Path(__file__).parent / "kernels").glob("*.py")):
         digest.update(source.read_bytes())
-    return cache_folder() / KERNELS / digest.hexdigest()[:16]
+    return cache_folder() / COMPILED / digest.hexdigest()[:16]
 
 
 class _Place(_CacheLocator):  # type: ignore[misc]
