@@ -26,6 +26,7 @@ NEEDED = {
     "docutils": "the report",
     "filelock": "weights in use by several processes",
     "jinja2": "the report",
+    "numba": "kernels of the engine cpu",
     "packaging": "compares versions",
     "platformdirs": "where weights and caches belong",
     "requests": "fetches weights",

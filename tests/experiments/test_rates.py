@@ -8,7 +8,7 @@ import sys
 import pytest
 from PIL import Image
 
-from chainer_style import added, provenance
+from chainer_style import added, files, provenance
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
 from chainer_style.engines.cpu import compiled
@@ -107,11 +107,13 @@ def test_what_compiling_takes(pictures, tmp_path, monkeypatch):
     calls, said = [], []
     monkeypatch.setattr(subprocess, "run", lambda words, **_: calls.append(words))
     rates = Rates((SMALL, OWN), 0.2, *pictures, "seeded")
-    monkeypatch.setattr(compiled, "folder", lambda: tmp_path)
+    monkeypatch.setenv(files.CACHE, str(tmp_path))
+    monkeypatch.setattr(compiled, "folder", lambda: tmp_path / files.COMPILED)
+    compiled.folder().mkdir()
     assert rates.estimate(OWN) == rates.estimate(SMALL)
     compile_kernels(lambda _, words: said.append(words))
     assert calls == said == []
-    monkeypatch.setattr(compiled, "folder", lambda: tmp_path / "none")
+    compiled.folder().rmdir()
     assert rates.estimate(OWN) == rates.estimate(SMALL) + COMPILING
     compile_kernels(lambda _, words: said.append(words))
     ((python, option, code),) = calls
