@@ -15,8 +15,9 @@ from chainer_style.networks.nodes import Conv, Shape
 MULTIPLY_ADDS = 16
 """Per cycle."""
 
-BYTES = 10
-"""Of filters that come from memory, per cycle."""
+BYTES = 6
+"""Of filters that come from memory, per cycle of a core, where two read at once; one
+alone has up to 10."""
 
 TRANSFORM = {4: 170, 6: 450, 8: 1250}
 """Cycles that a tile takes per 16 channels, there and back halved, by the inputs that

@@ -27,8 +27,8 @@ SLOT = 2048
 SUMS = 32
 """Sums of losses that a step leaves, where it has as many positions."""
 
-EACH = 4
-"""Units per thread at least, so that all end at about the same time."""
+EACH = 2
+"""Units per thread of a step whose units differ."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,14 @@ def _balanced(total: int, block: int, threads: int) -> int:
     return -(-total // count)
 
 
-def shares(blocks: int, panels: int, threads: int) -> int:
-    """Return into how many parts the panels are cut, where blocks are too few."""
-    if threads == 1 or blocks >= EACH * threads:
+def shares(blocks: int, panels: int, threads: int, each: int = 1) -> int:
+    """Return into how many parts the panels are cut, where blocks are too few.
+
+    No more than that: every part reads and transforms its block anew.
+    """
+    if threads == 1 or blocks >= each * threads:
         return 1
-    return min(panels, -(-EACH * threads // blocks))
+    return min(panels, -(-each * threads // blocks))
 
 
 @functools.singledispatch

@@ -51,7 +51,7 @@ def add_gram(
     panels = shape.channels // PANEL
     slots = division.slots(shape)
     sums = draft.buffer(f"sums {node}", 4 * len(slots) * shape.channels**2)
-    shares = division.shares(len(slots), panels, compiler.threads)
+    shares = division.shares(len(slots), panels, compiler.threads, division.EACH)
     draft.add(
         f"{node} Gram",
         "gram",

@@ -17,13 +17,13 @@ def test_the_operations_of_an_iteration(weights_of):
         line.name: cost(step)
         for line, step in zip(plan.draft.lines, plan.program, strict=True)
     }
-    # F(4, 3): 36 products for 16 results.
+    # F(4, 3): 36 products for 16 results. Its last maps take F(2, 3).
     assert found["conv2_2"].flops == 2 * 36 * 8 * 8 * 128 * 128
     assert found["conv2_2 back"] == found["conv2_2"]
     assert found["conv1_1"].flops == 2 * size**2 * 27 * 64
     total = sum(found.values(), Cost())
     direct = 2 * problem.network.flops(size, size)
-    assert direct / 4.2 < total.flops < direct / 3
+    assert direct / 4.2 < total.flops < direct / 2.5
     moved = found["Adam and clip"].bytes
     assert moved == 7 * 4 * 3 * size**2
 
