@@ -158,8 +158,20 @@ class Windows:
         if self.groups < self.conv.groups:
             filters = dense(filters, self.conv.groups)
         parts = filters.reshape(self.groups, -1, *filters.shape[1:])
-        matrix = self._back(parts) if self.backward else self._forth(parts)
-        return _panels(matrix, self.shape)
+        if self.square > 1:
+            return _panels(self._back(parts, self.written), self.shape)
+        # Panel by panel: all at once would take the memory twice.
+        found = np.zeros(self.shape, np.float32)
+        columns = parts.shape[2 if self.backward else 1]
+        for panel in range(-(-columns // PANEL)):
+            here = slice(panel * PANEL, min((panel + 1) * PANEL, columns))
+            if self.backward:
+                part = self._back(parts[:, :, here], here.stop - here.start)
+            else:
+                part = self._forth(parts[:, here])
+            depth = self.shape[2]
+            found[:, panel, :, : part.shape[-1]] = part.reshape(self.groups, depth, -1)
+        return found
 
     def _forth(self, parts: Array) -> Array:
         groups, outputs, each, *_ = parts.shape
@@ -168,11 +180,11 @@ class Windows:
         matrix[:, :, :, :each] = parts.transpose(0, 3, 4, 2, 1)
         return matrix
 
-    def _back(self, parts: Array) -> Array:
+    def _back(self, parts: Array, written: int) -> Array:
         groups, outputs, each, *_ = parts.shape
         stride, pad, side = self.conv.stride, self.conv.pad, self.square
         extent = self.kernel, self.kernel
-        shape = groups, *extent, self.read, side, side, self.written
+        shape = groups, *extent, self.read, side, side, written
         matrix = np.zeros(shape, np.float32)
         along = [
             (u, i, k)
