@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,8 @@ from statistics import fmean, median
 from typing import Any, Literal
 
 from chainer_style import networks
-from chainer_style.errors import UserError
 from chainer_style.experiments.ceilings import Run
-from chainer_style.report import arithmetic
+from chainer_style.report import arithmetic, cells
 
 FOLDER = Path("benchmarks") / "cpu"
 """Of the records, below their machine's."""
@@ -160,8 +158,7 @@ class Group:
     @property
     def title(self) -> str:
         """What it is, to print."""
-        count = "one thread" if self.threads == 1 else f"{self.threads} threads"
-        return f"{networks.get(self.network).title}, {count}"
+        return cells.title(self.contests[0])
 
     def titles(self, family: Family | None = None) -> dict[str, str]:
         """Return titles of all contenders that were measured, by name."""
@@ -175,10 +172,7 @@ class Group:
 
 def groups(contests: Sequence[Contest]) -> list[Group]:
     """Put contests together that differ in size alone."""
-    found: dict[tuple[str, int], list[Contest]] = {}
-    for contest in contests:
-        found.setdefault((contest.network, contest.threads), []).append(contest)
-    return [Group(own) for own in found.values()]
+    return [Group(own) for own in cells.by_size(contests)]
 
 
 def ratio(slower: Entry | None, faster: Entry) -> float | None:
@@ -194,10 +188,7 @@ def load(path: Path) -> Contest:
     UserError
         If the file is no such record.
     """
-    try:
-        return _contest(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path} is not a record: {error}") from None
+    return cells.load(path, _contest)
 
 
 def read(machine: Path) -> tuple[list[Contest], list[str]]:
@@ -215,15 +206,7 @@ def read(machine: Path) -> tuple[list[Contest], list[str]]:
     skipped
         One line for each file that could not.
     """
-    found, skipped = [], []
-    for path in sorted((machine / FOLDER).glob("*.json")):
-        try:
-            found.append(load(path))
-        except UserError as error:
-            skipped.append(str(error))
-    order = list(networks.NETWORKS)
-    found.sort(key=lambda c: (order.index(c.network), c.threads, c.size))
-    return found, skipped
+    return cells.read(machine / FOLDER, load)
 
 
 def _contest(document: Mapping[str, Any]) -> Contest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from statistics import median
 from typing import Any, Literal
 
 from chainer_style import networks
-from chainer_style.errors import UserError
 from chainer_style.experiments.ceilings import Run
+from chainer_style.report import cells
 
 FOLDER = Path("benchmarks") / "phases"
 """Of the records, below their machine's."""
@@ -197,9 +196,7 @@ class Group:
     @property
     def title(self) -> str:
         """What it is, to print."""
-        first = self.profiles[0]
-        count = "one thread" if first.threads == 1 else f"{first.threads} threads"
-        return f"{networks.get(first.network).title}, {count}"
+        return cells.title(self.profiles[0])
 
     @property
     def phases(self) -> list[str]:
@@ -210,10 +207,7 @@ class Group:
 
 def groups(profiles: Iterable[Profile]) -> list[Group]:
     """Put profiles together that differ in size alone."""
-    found: dict[tuple[str, int], list[Profile]] = {}
-    for profile in profiles:
-        found.setdefault((profile.network, profile.threads), []).append(profile)
-    return [Group(own) for own in found.values()]
+    return [Group(own) for own in cells.by_size(profiles)]
 
 
 def load(path: Path) -> Profile:
@@ -224,10 +218,7 @@ def load(path: Path) -> Profile:
     UserError
         If the file is no such record.
     """
-    try:
-        return _profile(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path} is not a record: {error}") from None
+    return cells.load(path, _profile)
 
 
 def read(machine: Path) -> tuple[list[Profile], list[str]]:
@@ -245,15 +236,7 @@ def read(machine: Path) -> tuple[list[Profile], list[str]]:
     skipped
         One line for each file that could not.
     """
-    found, skipped = [], []
-    for path in sorted((machine / FOLDER).glob("*.json")):
-        try:
-            found.append(load(path))
-        except UserError as error:
-            skipped.append(str(error))
-    order = list(networks.NETWORKS)
-    found.sort(key=lambda p: (order.index(p.network), p.threads, p.size))
-    return found, skipped
+    return cells.read(machine / FOLDER, load)
 
 
 def _profile(document: Mapping[str, Any]) -> Profile:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import pickle
 import threading
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,11 @@ from numba.core.caching import (
 )
 from numba.core.registry import cpu_target
 
+from chainer_style.engines import Watch
 from chainer_style.engines.cpu.kernels import target
 from chainer_style.engines.cpu.kernels.interpreter import KERNELS, execute
 from chainer_style.engines.cpu.kernels.steps import KINDS, STEP
 from chainer_style.files import COMPILED, cache_folder
-
-Watch = Callable[[Sequence[str]], Iterable[str]]
-"""Passes names on as they are dealt with, and may show how far it is."""
 
 _STEP = numba.from_dtype(STEP)
 _WORDS = types.Array(types.int64, 1, "C")
