@@ -96,7 +96,7 @@ def _(way: Gather, read: Map, written: Map, threads: int) -> Cut:
 def _(way: Tiles, read: Map, written: Map, threads: int) -> Cut:
     planes, panels, channels, _ = way.shape
     total = -(-written.height // way.made) * -(-written.width // way.made)
-    each = 4 * planes * (channels + written.channels)
+    each = 4 * planes * max(channels, written.channels)
     large = 4 * math.prod(way.shape) > LARGE
     block = min(total, max(LEAST * (1 + large), CACHE // each))
     block = _balanced(total, block, threads)
@@ -105,7 +105,7 @@ def _(way: Tiles, read: Map, written: Map, threads: int) -> Cut:
     return Cut(
         kind=f"winograd{way.made}{_suffix(way)}",
         units=-(-total // block) * cut,
-        space=planes * (4 * block * (channels + widest) + 2 * LINE),
+        space=(planes + 1) * (4 * block * max(channels, widest) + LINE),
         values={
             "positions": block,
             "shares": cut,

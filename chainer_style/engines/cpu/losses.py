@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
-from chainer_style.engines.cpu.kernels.grams import DEPTH
 from chainer_style.engines.cpu.kernels.products import PANEL
 
 DOUBLE = 8
@@ -57,7 +56,6 @@ def add_gram(
         "gram",
         len(slots) * shares,
         {"x": compiler.features(node), "y": sums},
-        space=4 * DEPTH * shape.channels,
         positions=slots[0],
         shares=shares,
         **shape.read(),

@@ -19,7 +19,6 @@ from chainer_style.engines.cpu.kernels.products import (
     WIDE,
     cross,
     cross_more,
-    move,
     product,
 )
 from chainer_style.engines.cpu.kernels.results import DUMP, deliver
@@ -27,7 +26,7 @@ from chainer_style.engines.cpu.kernels.vectors import REORDERED, Emitter, Loop, 
 from chainer_style.engines.cpu.kernels.winograd import TABLES
 
 DEPTH = 256
-"""Positions whose features are packed at once."""
+"""Positions that are summed up in registers before the sums are written."""
 
 
 @kernel(7)
@@ -64,36 +63,31 @@ def error_row(
 def gram(step, unit, space):
     r"""Sum :math:`F^T F` over a slot of positions, for every so many-th panel."""
     slot, share = unit // step.shares, unit % step.shares
-    channels, panels = step.channels, step.channels // PANEL
-    sums = step.y + slot * channels * channels * 4
-    packed = space + TABLES + DUMP
+    wide, panels = 4 * step.channels, step.channels // PANEL
+    sums = step.y + slot * step.channels * wide
     begin = slot * step.positions
     end = min(begin + step.positions, step.height * step.width)
     for first in range(begin, end, DEPTH):
         depth = min(DEPTH, end - first)
-        for panel in range(share, panels):
-            source = step.x + (first * channels + panel * PANEL) * 4
-            target = packed + panel * DEPTH * WIDE
-            for i in range(depth):
-                move(source + i * channels * 4, target + i * WIDE)
+        features = step.x + first * wide
         for panel in range(share, panels, step.shares):
-            _row(packed, panel, panels, depth, sums, channels, first > begin)
+            _row(features, wide, depth, panel, panels, sums, first > begin)
 
 
 @njit(nogil=True)
-def _row(packed, panel, panels, depth, sums, channels, more):
+def _row(features, wide, depth, panel, panels, sums, more):
     """Write, or add, the products of a panel with itself and all behind it."""
     blocks = (PANEL + ROWS - 1) // ROWS
     for other in range(panel, panels):
+        right = features + other * WIDE
         for i in range(blocks):
             first, last = PANEL * i // blocks, PANEL * (i + 1) // blocks
-            place = sums + ((panel * PANEL + first) * channels + other * PANEL) * 4
-            left = packed + panel * DEPTH * WIDE + 4 * first
-            right = packed + other * DEPTH * WIDE
+            left = features + panel * WIDE + 4 * first
+            place = sums + (panel * PANEL + first) * wide + other * WIDE
             if more:
-                cross_more(last - first, left, WIDE, right, depth, place, 4 * channels)
+                cross_more(last - first, left, wide, right, depth, place, wide)
             else:
-                cross(last - first, left, WIDE, right, depth, place, 4 * channels)
+                cross(last - first, left, wide, right, depth, place, wide)
 
 
 @njit(nogil=True)

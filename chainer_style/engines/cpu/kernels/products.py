@@ -32,6 +32,7 @@ def _sums(
     step: Any,
     distances: list[Any],
     b: Any,
+    b_step: Any,
     depth: Any,
     start: list[Any],
     pairs: bool,
@@ -42,7 +43,7 @@ def _sums(
     vector = ir.VectorType(kind, emit.lanes)
     count = emit.lanes * 4
     with Loop(emit.builder, depth, start) as turn:
-        panel = emit.plus(b, emit.times(turn.index, WIDE))
+        panel = emit.plus(b, emit.builder.mul(turn.index, b_step))
         right = [emit.load(place, vector) for place in (panel, emit.plus(panel, count))]
         here = emit.plus(a, emit.builder.mul(turn.index, step))
         for row, distance in enumerate(distances):
@@ -67,8 +68,8 @@ def _block(transposed: bool = False, add: bool = False, pairs: bool = False) -> 
     ) -> None:
         """Write the product of up to `ROWS` rows and a panel.
 
-        The stride of `a` is that of its rows; transposed, that of its columns. With
-        pairs of bfloat16, the depth counts these.
+        The stride of `a` is that of its rows; transposed, that of its columns, and of
+        the rows of `b` too. With pairs of bfloat16, the depth counts these.
         """
         builder = emit.builder
         done = builder.append_basic_block("computed")
@@ -84,13 +85,13 @@ def _block(transposed: bool = False, add: bool = False, pairs: bool = False) -> 
             ]
             if transposed:
                 distances: list[Any] = [4 * row for row in range(count)]
-                step = stride
+                step = b_step = stride
             else:
                 distances = [emit.times(stride, row) for row in range(count)]
-                step = emit.word(4)
+                step, b_step = emit.word(4), emit.word(WIDE)
             zero = emit.constant(0)
             start = [emit.load(place) if add else zero for place in places]
-            sums = _sums(emit, a, step, distances, b, depth, start, pairs)
+            sums = _sums(emit, a, step, distances, b, b_step, depth, start, pairs)
             for value, place in zip(sums, places, strict=True):
                 emit.store(value, place)
             builder.branch(done)
@@ -102,14 +103,6 @@ def _block(transposed: bool = False, add: bool = False, pairs: bool = False) -> 
 block = _block()
 cross, cross_more = _block(transposed=True), _block(transposed=True, add=True)
 block_of_pairs = _block(pairs=True) if target.has_bfloat16() else block
-
-
-@kernel(2)
-def move(emit: Emitter, source: Any, target: Any) -> None:
-    """Copy a row of a panel."""
-    for offset in (0, 4 * emit.lanes):
-        value = emit.load(emit.plus(source, offset))
-        emit.store(value, emit.plus(target, offset))
 
 
 def _product(block: Any) -> Any:

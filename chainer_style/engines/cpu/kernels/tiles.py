@@ -24,19 +24,24 @@ def into(made: int, kernel_size: int = 3, half: bool = False) -> Any:
     """
     matrix, seen = matrices(made, kernel_size).into, made + kernel_size - 1
 
-    @kernel(4)
-    def gather(emit: Emitter, table: Any, offset: Any, out: Any, plane: Any) -> None:
+    @kernel(5)
+    def gather(
+        emit: Emitter, table: Any, offset: Any, out: Any, plane: Any, ahead: Any
+    ) -> None:
         """Read a tile and write its transform.
 
         Parameters are the table of the addresses that the tile reads, the offset of
-        the channels in bytes, the address of the first result, and the bytes from
-        there to the next.
+        the channels in bytes, the address of the first result, the bytes from there
+        to the next, and the bytes to what the next tile reads.
         """
         rows = []
         for i in range(seen):
             places = [emit.plus(table, 8 * (i * seen + j)) for j in range(seen)]
             addresses = [emit.load(place, emit.word(0).type) for place in places]
-            tile = [emit.load(emit.plus(address, offset)) for address in addresses]
+            addresses = [emit.plus(address, offset) for address in addresses]
+            tile = [emit.load(address) for address in addresses]
+            for address in addresses[kernel_size - 1 :]:
+                emit.fetch(emit.plus(address, ahead))
             rows.append(_by_parity(emit, matrix, tile))
         for j in range(seen):
             column = _by_parity(emit, matrix, [row[j] for row in rows])
@@ -62,7 +67,7 @@ def back(made: int, kernel_size: int, add: bool | None) -> Any:
     """
     matrix, seen = matrices(made, kernel_size).back, made + kernel_size - 1
 
-    @kernel(7)
+    @kernel(8)
     def scatter(
         emit: Emitter,
         products: Any,
@@ -70,6 +75,7 @@ def back(made: int, kernel_size: int, add: bool | None) -> Any:
         table: Any,
         bits: Any,
         offset: Any,
+        ahead: Any,
         bias: Any,
         floor: Any,
     ) -> None:
@@ -77,7 +83,8 @@ def back(made: int, kernel_size: int, add: bool | None) -> Any:
 
         Parameters are the address of the first product and the bytes to the next, the
         table of the addresses that the tile writes, that of the addresses of their
-        bits, the offset of the channels in bytes, and see `results`.
+        bits, the offset of the channels in bytes, the bytes to what the next tile
+        writes, and see `results`.
         """
         rows = []
         for i in range(seen):
@@ -92,6 +99,7 @@ def back(made: int, kernel_size: int, add: bool | None) -> Any:
                 target = emit.plus(emit.load(emit.plus(table, place), word), offset)
                 shift = emit.builder.lshr(offset, emit.word(5))
                 signs = emit.plus(emit.load(emit.plus(bits, place), word), shift)
+                emit.fetch(emit.plus(target, ahead), to_write=True)
                 if add is None:
                     forward(emit, value, target, signs, bias, floor)
                 else:

@@ -87,6 +87,20 @@ class Emitter:
         whole = isinstance(value.type, ir.VectorType)
         self.builder.store(value, pointer).align = 4 if whole else 1
 
+    def fetch(self, address: Any, to_write: bool = False) -> None:
+        """Ask for the cache line of an address ahead of time; it may be anywhere.
+
+        What is to be read comes into the second cache: the first is full of a tile.
+        """
+        module, number = self.builder.module, ir.IntType(32)
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        name = "llvm.prefetch.p0i8"
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        pointer = self.builder.inttoptr(address, byte)
+        given = (1, 3, 1) if to_write else (0, 2, 1)
+        self.builder.call(function, [pointer, *[number(value) for value in given]])
+
     def spread(self, address: Any, kind: ir.Type = FLOAT) -> Any:
         """Return a vector of one number, which is at an address."""
         vector = ir.VectorType(kind, self.lanes)

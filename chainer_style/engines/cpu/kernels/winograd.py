@@ -46,12 +46,8 @@ def make(made: int, kernel: int = 3, half: bool = False) -> Any:
     """
     parts = 2 if half else 1
     multiply = product_of_pairs if half else product
-    seen = made + kernel - 1
-    planes = seen * seen
-    gather = tiles.into(made, kernel, half)
-    scatter = tiles.back(made, kernel, None)
-    scatter_back = tiles.back(made, kernel, False)
-    scatter_more = tiles.back(made, kernel, True)
+    planes = (made + kernel - 1) ** 2
+    take, give = _taking(made, kernel, half), _giving(made, kernel)
 
     @njit(nogil=True)
     def winograd(step, unit, space):
@@ -62,17 +58,46 @@ def make(made: int, kernel: int = 3, half: bool = False) -> Any:
         share = unit % step.shares
         begin = step.panels * share // step.shares
         panels = step.panels * (share + 1) // step.shares - begin
-        table = words(space, planes)
-        inputs = space + TABLES + DUMP
+        wide, narrow = 4 * step.channels // parts, panels * WIDE
+        # Products of a plane take the place of the plane before, multiplied already.
+        plane = step.positions * max(wide, narrow) + LINE
+        results = space + TABLES + DUMP
+        inputs = results + plane
+        take(step, first, count, space, inputs, plane)
+        for i in range(planes):
+            depth = step.channels // parts
+            multiply(
+                inputs + i * plane,
+                wide,
+                step.weights + (i * step.panels + begin) * depth * WIDE,
+                depth,
+                panels,
+                results + i * plane,
+                narrow,
+                count,
+            )
+        give(step, first, count, space, results, plane, begin * WIDE, narrow)
+
+    return winograd
+
+
+def _taking(made: int, kernel: int, half: bool) -> Any:
+    """Return what transforms the inputs of some tiles."""
+    parts = 2 if half else 1
+    seen = made + kernel - 1
+    gather = tiles.into(made, kernel, half)
+
+    @njit(nogil=True)
+    def take(step, first, count, space, inputs, plane):
+        across = (step.y_width + made - 1) // made
+        table = words(space, seen * seen)
         wide = 4 * step.channels
-        plane = step.positions * wide // parts + LINE
         for i in range(count):
-            row, column = (first + i) // across, (first + i) % across
             _look_up(
                 table,
                 step.x,
-                row * made - step.pad,
-                column * made - step.pad,
+                (first + i) // across * made - step.pad,
+                (first + i) % across * made - step.pad,
                 seen,
                 step.height,
                 step.width,
@@ -80,72 +105,42 @@ def make(made: int, kernel: int = 3, half: bool = False) -> Any:
                 step.zeros,
             )
             for offset in range(0, wide, STEP):
-                gather(space, offset, inputs + (i * wide + offset) // parts, plane)
-        results = inputs + planes * plane
-        narrow = panels * WIDE
-        result_plane = step.positions * narrow + LINE
-        for i in range(planes):
-            depth = step.channels // parts
-            weights = step.weights + (i * step.panels + begin) * depth * WIDE
-            multiply(
-                inputs + i * plane,
-                wide // parts,
-                weights,
-                depth,
-                panels,
-                results + i * result_plane,
-                narrow,
-                count,
-            )
-        places, signs = words(space, made * made), words(space + 1024, made * made)
-        channels = 4 * step.y_channels
+                place = inputs + (i * wide + offset) // parts
+                gather(space, offset, place, plane, made * wide)
+
+    return take
+
+
+def _giving(made: int, kernel: int) -> Any:
+    """Return what transforms the products of some tiles into results."""
+    forth = tiles.back(made, kernel, None)
+    back, back_more = (tiles.back(made, kernel, add) for add in (False, True))
+
+    @njit(nogil=True)
+    def give(step, first, count, space, products, plane, start, narrow):
+        across = (step.y_width + made - 1) // made
+        table = space + 8 * made * made
+        places, signs = words(space, made * made), words(table, made * made)
+        height, width, channels = step.y_height, step.y_width, 4 * step.y_channels
         dump = space + TABLES
-        start = begin * WIDE
         bits = step.mask if step.backward else step.signs
+        for j in range(made * made):
+            signs[j] = step.ones if step.backward else dump
         for i in range(count):
             row, column = (first + i) // across * made, (first + i) % across * made
-            _look_up(
-                places,
-                step.y,
-                row,
-                column,
-                made,
-                step.y_height,
-                step.y_width,
-                channels,
-                dump,
-            )
+            _look_up(places, step.y, row, column, made, height, width, channels, dump)
             if bits:
-                _look_up(
-                    signs,
-                    bits,
-                    row,
-                    column,
-                    made,
-                    step.y_height,
-                    step.y_width,
-                    channels // 32,
-                    dump,
-                )
-            else:
-                for j in range(made * made):
-                    signs[j] = step.ones if step.backward else dump
+                each = channels // 32
+                _look_up(signs, bits, row, column, made, height, width, each, dump)
             for offset in range(0, narrow, STEP):
-                here = results + i * narrow + offset
-                there = start + offset
+                here, there = products + i * narrow + offset, start + offset
+                ahead = made * channels
                 if not step.backward:
-                    scatter(
-                        here,
-                        result_plane,
-                        space,
-                        space + 1024,
-                        there,
-                        step.bias + there,
-                        step.floor,
-                    )
+                    bias = step.bias + there
+                    forth(here, plane, space, table, there, ahead, bias, step.floor)
                 elif step.add:
-                    scatter_more(here, result_plane, space, space + 1024, there, 0, 0)
+                    back_more(here, plane, space, table, there, ahead, 0, 0)
                 else:
-                    scatter_back(here, result_plane, space, space + 1024, there, 0, 0)
+                    back(here, plane, space, table, there, ahead, 0, 0)
 
-    return winograd
+    return give
