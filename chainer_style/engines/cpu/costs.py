@@ -58,7 +58,7 @@ def cost(step: Program) -> Cost:
     products, filters = _products(kind, step)
     moved = {
         "gram": read,
-        "compare": 3 * FLOAT * int(step["channels"]) ** 2,
+        "compare": 3 * FLOAT * int(step["channels"]) ** 2 + bool(step["source"]) * read,
         "style": (3 if step["target"] else 2) * read,
         "variation": 3 * read,
         # Picture and both moments are read and written, the gradient is read.
@@ -86,7 +86,7 @@ def _products(kind: str, step: Program) -> tuple[int, int]:
         return math.ceil(height / side) * math.ceil(width / side) * filters, filters
     if kind == "gather":
         return positions * channels * made, channels * made
-    if kind == "gram":
+    if kind == "gram" or (kind == "compare" and step["source"]):
         rows = channels // PANEL
         return positions * PANEL**2 * rows * (rows + 1) // 2, 0
     if kind == "style":

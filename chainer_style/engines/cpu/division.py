@@ -18,14 +18,23 @@ CACHE = 900_000
 LEAST = 48
 """Tiles of a block at least: for fewer, filters are read too often."""
 
+FEWEST = 8
+"""The same where a block is made so small for the sake of the threads only."""
+
 LARGE = 16_000_000
 """Bytes of filters that no cache holds: blocks of twice as many tiles."""
+
+LIGHT = 8_000_000
+"""Bytes of filters that every thread may read: the cache that they share holds them."""
 
 SLOT = 2048
 """Positions at least that one sum of a Gram matrix is over, where there are as many."""
 
 SUMS = 32
 """Sums of losses that a step leaves, where it has as many positions."""
+
+FEW = 4096
+"""Numbers that are not worth another thread."""
 
 EACH = 2
 """Units per thread of a step whose units differ."""
@@ -67,6 +76,21 @@ def shares(blocks: int, panels: int, threads: int, each: int = 1) -> int:
     return min(panels, -(-each * threads // blocks))
 
 
+def _cut(
+    total: int, block: int, panels: int, filters: int, threads: int
+) -> tuple[int, int]:
+    """Return the positions of a block, and into how many parts the panels are cut.
+
+    Few positions are rather cut into blocks, one for each thread, where filters are so
+    few bytes that all may read them.
+    """
+    block = _balanced(total, block, threads)
+    cut = shares(-(-total // block), panels, threads)
+    if cut > 1 and filters <= LIGHT and total >= FEWEST * threads:
+        return -(-total // threads), 1
+    return block, cut
+
+
 @functools.singledispatch
 def convolution(way: Any, read: Map, written: Map, threads: int) -> Cut:
     """Divide a convolution, by the way that it is computed."""
@@ -77,7 +101,7 @@ def convolution(way: Any, read: Map, written: Map, threads: int) -> Cut:
 def _(way: Gather, read: Map, written: Map, threads: int) -> Cut:
     panels = way.shape[0]
     narrow = 4 * panels * PANEL
-    rows = max(2 * way.kernel, CACHE // 2 // (read.width * narrow))
+    rows = max(2 * way.kernel, 2 * CACHE // (read.width * narrow))
     rows = _balanced(written.height, min(rows, written.height), threads)
     return Cut(
         kind="gather",
@@ -99,8 +123,7 @@ def _(way: Tiles, read: Map, written: Map, threads: int) -> Cut:
     each = 4 * planes * max(channels, written.channels)
     large = 4 * math.prod(way.shape) > LARGE
     block = min(total, max(LEAST * (1 + large), CACHE // each))
-    block = _balanced(total, block, threads)
-    cut = shares(-(-total // block), panels, threads)
+    block, cut = _cut(total, block, panels, way.nbytes, threads)
     widest = -(-panels // cut) * PANEL
     return Cut(
         kind=f"winograd{way.made}{_suffix(way)}",
@@ -125,9 +148,12 @@ def _(way: Windows, read: Map, written: Map, threads: int) -> Cut:
     side = way.square
     total = -(-written.height // side) * -(-written.width // side)
     each = 4 * (depth + panels * PANEL)
-    block = _balanced(total, min(total, max(LEAST, CACHE // each)), threads)
-    spread = side > 1 or written.raw
-    cut = 1 if spread else shares(-(-total // block) * groups, panels, threads)
+    block, spread = min(total, max(LEAST, CACHE // each)), side > 1 or written.raw
+    if spread or groups > 1:
+        block = _balanced(total, block, threads)
+        cut = 1 if spread else shares(-(-total // block) * groups, panels, threads)
+    else:
+        block, cut = _cut(total, block, panels, way.nbytes, threads)
     widest = -(-panels // cut) * PANEL
     return Cut(
         kind="windows",
@@ -151,6 +177,9 @@ def _(way: Windows, read: Map, written: Map, threads: int) -> Cut:
 def positions(shape: Map, threads: int) -> int:
     """Return the positions of a block of a step that goes over a map."""
     block = max(LEAST, CACHE // 8 // shape.channels)
+    if threads > 1:
+        each = -(-shape.positions // threads)
+        block = min(block, max(each, -(-FEW // shape.channels)))
     return min(shape.positions, _balanced(shape.positions, block, threads))
 
 

@@ -49,23 +49,28 @@ def add_gram(
     shape, draft = compiler.maps[node], compiler.draft
     panels = shape.channels // PANEL
     slots = division.slots(shape)
-    sums = draft.buffer(f"sums {node}", 4 * len(slots) * shape.channels**2)
-    shares = division.shares(len(slots), panels, compiler.threads, division.EACH)
-    draft.add(
-        f"{node} Gram",
-        "gram",
-        len(slots) * shares,
-        {"x": compiler.features(node), "y": sums},
-        positions=slots[0],
-        shares=shares,
-        **shape.read(),
-    )
+    features = compiler.features(node)
+    if len(slots) == 1:
+        sources = {"source": features}
+    else:
+        sums = draft.buffer(f"sums {node}", 4 * len(slots) * shape.channels**2)
+        shares = division.shares(len(slots), panels, compiler.threads, division.EACH)
+        draft.add(
+            f"{node} Gram",
+            "gram",
+            len(slots) * shares,
+            {"x": features, "y": sums},
+            positions=slots[0],
+            shares=shares,
+            **shape.read(),
+        )
+        sources = {"x": sums}
     draft.add(
         f"{node} Gram",
         "compare",
         panels,
-        {"x": sums, **uses},
-        space=8 * PANEL,
+        {**sources, **uses},
+        space=4 * PANEL * (PANEL + 2),
         positions=len(slots),
         scale=1 / shape.true_size,
         **{**shape.read(), **scales},

@@ -7,12 +7,46 @@ For three channels this is cheaper than a convolution, whose panels would be emp
 
 from __future__ import annotations
 
+from typing import Any
+
+from llvmlite import ir
 from numba import njit
 
 from chainer_style.engines.cpu.kernels.access import floats
 from chainer_style.engines.cpu.kernels.products import WIDE, product
 from chainer_style.engines.cpu.kernels.results import DUMP
+from chainer_style.engines.cpu.kernels.vectors import FLOAT, Emitter, Loop, kernel
 from chainer_style.engines.cpu.kernels.winograd import TABLES
+
+
+@kernel(8)
+def sum_threes(
+    emit: Emitter,
+    source: Any,
+    rows: Any,
+    row_step: Any,
+    columns: Any,
+    column_step: Any,
+    runs: Any,
+    run_step: Any,
+    target: Any,
+) -> None:
+    """Write sums of three numbers over rows and columns, for one pixel after another.
+
+    Four are read and written each time: the last is the next pixel's, written next.
+    """
+    builder, four = emit.builder, ir.VectorType(FLOAT, 4)
+    with Loop(builder, runs, []) as run:
+        start = emit.plus(source, builder.mul(run.index, run_step))
+        with Loop(builder, rows, [ir.Constant(four, None)]) as row:
+            line = emit.plus(start, builder.mul(row.index, row_step))
+            with Loop(builder, columns, row.values) as column:
+                place = emit.plus(line, builder.mul(column.index, column_step))
+                sent = emit.load(place, four)
+                column.following = [emit.add(column.values[0], sent)]
+            row.following = column.following
+        place = emit.plus(target, emit.times(run.index, 12))
+        emit.store(row.following[0], place)
 
 
 @njit(nogil=True)
@@ -36,34 +70,52 @@ def gather(step, unit, space):
         narrow,
         rows,
     )
-    count, size = step.y_channels, narrow // 4
-    values = floats(products, rows * size)
+    place = products - top * step.width * narrow
     for row in range(first, last):
-        y = floats(step.y + 4 * row * step.y_width * count, step.y_width * count)
-        if not step.add:
-            y[:] = 0
-        for i in range(step.kernel):
-            source = row + step.pad - i
-            if top <= source < bottom:
-                begin = (source - top) * step.width
-                for j in range(step.kernel):
-                    _add(step, values, begin, size, (i * step.kernel + j) * count, y, j)
+        begin, end = max(0, row + step.pad - bottom + 1), row + step.pad - top + 1
+        _row(step, place, row, begin, min(step.kernel, end), narrow)
 
 
 @njit(nogil=True)
-def _add(step, values, begin, size, offset, y, j):
-    """Add what a row of positions sends to a row of pixels, from one place."""
-    count, shift = step.y_channels, j - step.pad
-    first, last = max(0, -shift), min(step.width, step.y_width - shift)
-    if count == 3:
-        for position in range(first, last):
-            source = (begin + position) * size + offset
-            target = (position + shift) * 3
-            y[target] += values[source]
-            y[target + 1] += values[source + 1]
-            y[target + 2] += values[source + 2]
-        return
-    for position in range(first, last):
-        source = (begin + position) * size + offset
-        for c in range(count):
-            y[(position + shift) * count + c] += values[source + c]
+def _row(step, products, row, begin, end, narrow):
+    """Write a row of pixels, which gather from some rows of their windows."""
+    width, count = step.y_width, step.y_channels
+    left, right = min(width, step.kernel - 1 - step.pad), width
+    if count == 3 and not step.add:
+        # The last pixel is left out, as four numbers are written for each.
+        right = max(left, min(width, step.width - step.pad) - 1)
+        if right > left:
+            position = (row + step.pad - begin) * step.width + left + step.pad
+            wide = 12 * step.kernel
+            sum_threes(
+                products + position * narrow + begin * wide,
+                end - begin,
+                wide - step.width * narrow,
+                step.kernel,
+                12 - narrow,
+                right - left,
+                narrow,
+                step.y + 12 * (row * width + left),
+            )
+        for column in range(left):
+            _pixel(step, products, row, column, begin, end, narrow)
+        left = right
+    for column in range(left, width):
+        _pixel(step, products, row, column, begin, end, narrow)
+
+
+@njit(nogil=True)
+def _pixel(step, products, row, column, begin, end, narrow):
+    """Write a pixel, or add to it."""
+    count = step.y_channels
+    y = floats(step.y + 4 * (row * step.y_width + column) * count, count)
+    if not step.add:
+        y[:] = 0
+    for i in range(begin, end):
+        for j in range(step.kernel):
+            source = column + step.pad - j
+            if 0 <= source < step.width:
+                position = (row + step.pad - i) * step.width + source
+                sent = floats(products + position * narrow, narrow // 4)
+                for c in range(count):
+                    y[c] += sent[(i * step.kernel + j) * count + c]

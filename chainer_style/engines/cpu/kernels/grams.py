@@ -71,50 +71,62 @@ def gram(step, unit, space):
         depth = min(DEPTH, end - first)
         features = step.x + first * wide
         for panel in range(share, panels, step.shares):
-            _row(features, wide, depth, panel, panels, sums, first > begin)
+            for other in range(panel, panels):
+                place = sums + panel * PANEL * wide + other * WIDE
+                _multiply(
+                    features, wide, depth, panel, other, place, wide, first > begin
+                )
 
 
 @njit(nogil=True)
-def _row(features, wide, depth, panel, panels, sums, more):
-    """Write, or add, the products of a panel with itself and all behind it."""
+def _multiply(features, wide, depth, panel, other, place, stride, more):
+    """Write, or add, the products of two panels of features: a square block."""
     blocks = (PANEL + ROWS - 1) // ROWS
-    for other in range(panel, panels):
-        right = features + other * WIDE
-        for i in range(blocks):
-            first, last = PANEL * i // blocks, PANEL * (i + 1) // blocks
-            left = features + panel * WIDE + 4 * first
-            place = sums + (panel * PANEL + first) * wide + other * WIDE
-            if more:
-                cross_more(last - first, left, wide, right, depth, place, wide)
-            else:
-                cross(last - first, left, wide, right, depth, place, wide)
+    right = features + other * WIDE
+    for i in range(blocks):
+        first, last = PANEL * i // blocks, PANEL * (i + 1) // blocks
+        left = features + panel * WIDE + 4 * first
+        rows = place + first * stride
+        if more:
+            cross_more(last - first, left, wide, right, depth, rows, stride)
+        else:
+            cross(last - first, left, wide, right, depth, rows, stride)
 
 
 @njit(nogil=True)
 def compare(step, unit, space):
     """Add the slots up and write what is off by the target, packed for a product.
 
-    Its unit is a row of panels; it leaves the sum of squares.
+    Its unit is a row of panels; it leaves the sum of squares. Without slots it sums
+    the products of the features itself.
     """
     channels, panels = step.channels, step.channels // PANEL
-    size = channels * channels
-    factors = floats(space + TABLES + DUMP, 3)
+    wide, positions = 4 * channels, step.height * step.width
+    constants = space + TABLES + DUMP
+    factors, squares = floats(constants, 3), floats(constants + WIDE, PANEL)
     factors[0], factors[1] = np.float32(step.scale), np.float32(step.second_scale)
-    squares = floats(space + TABLES + DUMP + WIDE, PANEL)
     squares[:] = 0
+    block = constants + 2 * WIDE
     for other in range(unit, panels):
         factors[2] = np.float32(1 if other == unit else 2)
         here = step.y + (other * channels + unit * PANEL) * WIDE
+        start = unit * PANEL * wide + other * WIDE
+        sums, stride = step.x + start, wide
+        if step.source:
+            for first in range(0, positions, DEPTH):
+                depth = min(DEPTH, positions - first)
+                features = step.source + first * wide
+                _multiply(features, wide, depth, unit, other, block, WIDE, first > 0)
+            sums, stride = block, WIDE
         for i in range(PANEL):
-            start = 4 * ((unit * PANEL + i) * channels + other * PANEL)
-            target = step.target + start if step.target else step.zeros
+            target = step.target + start + i * wide if step.target else step.zeros
             error_row(
-                step.x + start,
-                4 * size,
+                sums + i * stride,
+                channels * wide,
                 step.positions,
                 target,
-                space + TABLES + DUMP,
-                space + TABLES + DUMP + WIDE,
+                constants,
+                constants + WIDE,
                 here + i * WIDE,
             )
         _turn(here, step.y + (unit * channels + other * PANEL) * WIDE)

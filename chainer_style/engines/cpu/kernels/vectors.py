@@ -247,12 +247,8 @@ class Loop:
         builder.position_at_end(after)
 
 
-@kernel(3)
-def copy_some(emit: Emitter, source: Any, target: Any, count: Any) -> None:
-    """Copy numbers, 8 of them at least.
-
-    Eight at a time; the last eight may be copied partly for the second time.
-    """
+def _copy(emit: Emitter, source: Any, target: Any, count: Any) -> None:
+    """Copy numbers eight at a time; the last eight partly for the second time."""
     builder = emit.builder
     eight = ir.VectorType(FLOAT, 8)
     with Loop(builder, builder.lshr(count, emit.word(3)), []) as turn:
@@ -262,3 +258,24 @@ def copy_some(emit: Emitter, source: Any, target: Any, count: Any) -> None:
     last = emit.times(builder.sub(count, emit.word(8)), 4)
     value = emit.load(emit.plus(source, last), eight)
     emit.store(value, emit.plus(target, last))
+
+
+@kernel(6)
+def copy_runs(
+    emit: Emitter,
+    source: Any,
+    target: Any,
+    count: Any,
+    runs: Any,
+    stride: Any,
+    target_stride: Any,
+) -> None:
+    """Copy so many numbers, 8 of them at least, from so many places, 1 at least.
+
+    Parameters are the addresses of the first, the numbers of each, how many places,
+    and the bytes from one to the next, of the source and of the target.
+    """
+    with Loop(emit.builder, runs, []) as turn:
+        here = emit.plus(source, emit.builder.mul(turn.index, stride))
+        there = emit.plus(target, emit.builder.mul(turn.index, target_stride))
+        _copy(emit, here, there, count)

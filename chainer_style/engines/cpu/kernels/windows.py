@@ -12,7 +12,7 @@ from numba import njit
 from chainer_style.engines.cpu.kernels.access import floats, octets
 from chainer_style.engines.cpu.kernels.products import WIDE, product
 from chainer_style.engines.cpu.kernels.results import DUMP, deliver
-from chainer_style.engines.cpu.kernels.vectors import copy_some
+from chainer_style.engines.cpu.kernels.vectors import copy_runs
 from chainer_style.engines.cpu.kernels.winograd import TABLES
 
 
@@ -33,11 +33,8 @@ def _pack(step, group, row, column, out):
         whole = column >= 0 and column + step.kernel <= step.width
         start = (i * step.width + column) * channels
         if whole and each == channels:
-            if step.kernel * each >= 8:
-                copy_some(step.x + 4 * start, out + 4 * at, step.kernel * each)
-            else:
-                for c in range(step.kernel * each):
-                    packed[at + c] = x[start + c]
+            for c in range(step.kernel * each):
+                packed[at + c] = x[start + c]
             at += step.kernel * each
             continue
         for j in range(column, column + step.kernel):
@@ -48,6 +45,43 @@ def _pack(step, group, row, column, out):
                 packed[at : at + each] = 0
             start += channels
             at += each
+
+
+@njit(nogil=True)
+def _pack_whole(step, row, column, runs, out):
+    """Write the windows of positions beside each other that lie within the columns."""
+    each, apart = step.kernel * step.channels, 4 * step.channels
+    wide = 4 * step.kernel * each
+    for i in range(step.kernel):
+        place = out + 4 * i * each
+        if 0 <= row + i < step.height:
+            source = step.x + ((row + i) * step.width + column) * apart
+            copy_runs(source, place, each, runs, step.stride * apart, wide)
+            continue
+        for j in range(runs):
+            floats(place + j * wide, each)[:] = 0
+
+
+@njit(nogil=True)
+def _pack_all(step, group, first, count, across, out):
+    """Write the windows of some positions, those of a row together if they can be."""
+    wide = 4 * step.kernel * step.kernel * step.count
+    together = step.count == step.channels and step.kernel * step.count >= 8
+    # Columns of results whose windows lie within the map.
+    begin = (step.pad + step.stride - 1) // step.stride
+    end = min(across, (step.width + step.pad - step.kernel) // step.stride + 1)
+    i = 0
+    while i < count:
+        column = (first + i) % across
+        row = (first + i) // across * step.stride - step.pad
+        left, here = column * step.stride - step.pad, out + i * wide
+        runs = min(end - column, count - i)
+        if together and column >= begin and runs > 0:
+            _pack_whole(step, row, left, runs, here)
+            i += runs
+        else:
+            _pack(step, group, row, left, here)
+            i += 1
 
 
 @njit(nogil=True)
@@ -100,15 +134,7 @@ def windows(step, unit, space):
         inputs = step.x + first * wide
     else:
         results = inputs + step.positions * wide
-        for i in range(count):
-            row, column = (first + i) // across, (first + i) % across
-            _pack(
-                step,
-                group,
-                row * step.stride - step.pad,
-                column * step.stride - step.pad,
-                inputs + i * wide,
-            )
+        _pack_all(step, group, first, count, across, inputs)
     weights = step.weights + (group * step.panels + begin) * depth * WIDE
     narrow = panels * WIDE
     product(inputs, wide, weights, depth, panels, results, narrow, count)
