@@ -102,7 +102,7 @@ def _(way: Gather, read: Map, written: Map, threads: int) -> Cut:
     panels = way.shape[0]
     narrow = 4 * panels * PANEL
     rows = max(2 * way.kernel, 2 * CACHE // (read.width * narrow))
-    rows = _balanced(written.height, min(rows, written.height), threads)
+    rows = _balanced(written.height, min(rows, -(-written.height // threads)), threads)
     return Cut(
         kind="gather",
         units=-(-written.height // rows),
