@@ -19,7 +19,7 @@ BYTES = 6
 """Of filters that come from memory, per cycle of a core, where two read at once; one
 alone has up to 10."""
 
-TRANSFORM = {4: 170, 6: 450, 8: 1250}
+TRANSFORM = {4: 120, 6: 400, 8: 1100}
 """Cycles that a tile takes per 16 channels, there and back halved, by the inputs that
 it sees along an axis."""
 
