@@ -179,7 +179,7 @@ def timed(found: CpuEngine, seconds: float) -> tuple[list[float], list[Step]]:
             name=line.name,
             kind=kind(step),
             backward=bool(step["backward"]),
-            picture=not own.isdisjoint((line.uses["x"], line.uses["y"])),
+            picture=not own.isdisjoint(line.uses.values()),
             **dataclasses.asdict(cost(step)),
             seconds=float(one),
         )

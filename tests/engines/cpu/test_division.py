@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chainer_style import networks
-from chainer_style.engines.cpu import choice, division
+from chainer_style.engines.cpu import choice, division, filters
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.draft import Map
 from chainer_style.engines.cpu.parameters import Parameters
@@ -33,6 +35,26 @@ def test_every_convolution_has_work_for_all_threads(name, threads):
         step = line.step[0]
         if line.name.split()[0].startswith("conv") and step["panels"] >= threads:
             assert step["units"] >= threads, line.name
+
+
+@given(st.integers(1, 300), st.integers(1, 64), st.integers(1, 16))
+def test_steps_over_a_map_are_shared_out_unless_they_are_tiny(side, groups, threads):
+    shape = Map.of(Shape(32 * groups, side, side))
+    block = division.positions(shape, threads)
+    fair = math.ceil(shape.positions / threads)
+    assert 1 <= block <= max(fair, math.ceil(division.FEW / shape.channels))
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_light_filters_are_read_by_all_threads(threads):
+    """Positions are cut then: panels are few, and seldom as many for each."""
+    shape = Map.of(Shape(96, 30, 30))
+    conv = networks.get("nin")["cccp1"]
+    found = filters.way(conv, 96, raw=False, backward=False, made=0)
+    cut = division.convolution(found, shape, shape, threads)
+    assert cut.values["shares"] == 1
+    assert cut.units == threads
+    assert cut.units * cut.values["positions"] >= shape.positions
 
 
 @given(st.integers(1, 300), st.integers(1, 300))
