@@ -22,6 +22,9 @@ UNIT = 32
 """Feature maps have a multiple of so many channels; the last ones may be zero. It is
 a multiple of every target's panel."""
 
+PART = 8
+"""Filters that are transformed at once: in double precision they take some room."""
+
 
 def filled(channels: int) -> int:
     """Return the channels that a feature map of so many has in memory."""
@@ -95,11 +98,12 @@ class Tiles:
         one = matrices(self.made, self.kernel).filters
         both = np.kron(one, one)
         found = np.zeros(self.shape, np.float32)
-        for panel in range(-(-self.written // PANEL)):
-            part = filters[panel * PANEL : (panel + 1) * PANEL].astype(np.float64)
+        for start in range(0, self.written, PART):
+            part = filters[start : start + PART].astype(np.float64)
             wide = both @ part.reshape(-1, self.kernel**2).T
             wide = wide.reshape(-1, len(part), self.read).transpose(0, 2, 1)
-            found[:, panel, : self.read, : len(part)] = wide
+            panel, first = divmod(start, PANEL)
+            found[:, panel, : self.read, first : first + len(part)] = wide
         return paired(found) if self.half else found
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chainer_style import memory
 from chainer_style.engines.cpu import choice, filters
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv
@@ -94,6 +95,7 @@ class Parameters:
             own = arrays[node.name]
             if name not in self._arrays:
                 self._arrays[name] = way.pack(own["W"])
+                memory.trim()  # of what packing needed
             if self.bias(node) not in self._arrays:
                 self._arrays[self.bias(node)] = filters.bias(own["b"])
         return {name: array.ctypes.data for name, array in self._arrays.items()}

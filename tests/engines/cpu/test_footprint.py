@@ -34,6 +34,7 @@ print(json.dumps([predicted, memory.peak() - before, memory.peak()]))
         ("vgg16", 128, "modern", 1),
         ("vgg16", 300, "2016", 2),
         ("nin", 300, "2016", 2),
+        ("nin", 128, "2016", 1),
         ("googlenet", 224, "modern", 1),
     ],
 )
