@@ -28,6 +28,10 @@ class Cell(Protocol):
 
 
 C = TypeVar("C", bound=Cell)
+R = TypeVar("R")
+
+FORMAT = 1
+"""Of records that hold several cells."""
 
 
 def title(cell: Cell) -> str:
@@ -62,6 +66,30 @@ def load(path: Path, make: Callable[[Mapping[str, Any]], C]) -> C:
     try:
         return make(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path} is not a record: {error}") from None
+
+
+def read_rows(path: Path, make: Callable[..., R]) -> list[R]:
+    """Return the rows of a record that holds several cells.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    make
+        Makes a row of what the file holds of it, given by name.
+
+    Raises
+    ------
+    UserError
+        If the file is no such record.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["format"] != FORMAT:
+            raise ValueError(f"its format is {document['format']}, not {FORMAT}")
+        return [make(**row) for row in document["rows"]]
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path} is not a record: {error}") from None
 
 

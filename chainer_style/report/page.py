@@ -87,6 +87,7 @@ SECTIONS = {
     "ceilings": "What decides the speed",
     "performance": "How fast it is on the CPU, beside PyTorch",
     "phases": "Where the time goes on the CPU",
+    "threads": "What more threads gain on the CPU",
     "precision": "What bfloat16 gains on the CPU, and what it costs",
     "why": "Why they differ",
 }

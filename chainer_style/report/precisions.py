@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from chainer_style import networks
-from chainer_style.errors import UserError
+from chainer_style.report import cells
 
 FILE = Path("benchmarks") / "precision" / "precision.json"
 """The record, below its machine's."""
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -56,10 +53,4 @@ def read_rows(path: Path) -> list[Row]:
     UserError
         If the file is no such record.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT:
-            raise ValueError(f"its format is {document['format']}, not {FORMAT}")
-        return [Row(**row) for row in document["rows"]]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} is not a record: {error}") from None
+    return cells.read_rows(path, Row)
