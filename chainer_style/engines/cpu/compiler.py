@@ -36,6 +36,9 @@ class Compiler:
         Filters and biases as the kernels read them.
     threads
         That will run it: they decide how finely work is divided, and nothing else.
+    regions
+        The part of each feature map that is computed; without them, all. A part is
+        read as if the map ended where the part does only where the map itself ends.
     """
 
     network: Network
@@ -43,6 +46,7 @@ class Compiler:
     width: int
     parameters: Parameters
     threads: int
+    regions: Mapping[str, Region] | None = None
     draft: Draft = field(default_factory=Draft)
 
     def __post_init__(self) -> None:
@@ -50,6 +54,8 @@ class Compiler:
         self.maps = {
             name: Map.of(shape, raw=name == INPUT) for name, shape in shapes.items()
         }
+        for name, region in (self.regions or {}).items():
+            self.maps[name] = self.maps[name].part(region)
         self.taps = {tap.node for tap in self.network.taps}
         self._same: dict[str, str] = {}
         for node in self.network.nodes:
@@ -191,6 +197,7 @@ class Compiler:
     ) -> None:
         name, way = self.parameters.filters(node, backward)
         cut = division.convolution(way, read, written, self.threads)
+        begins = division.begins(way, read, written)
         self.draft.add(
             f"{node.name} {'back' if backward else ''}".strip(),
             cut.kind,
@@ -199,7 +206,7 @@ class Compiler:
             space=cut.space,
             backward=backward,
             add=add,
-            **{**read.read(), **written.written(), **cut.values},
+            **{**read.read(), **written.written(), **begins, **cut.values},
         )
 
     def _pooled(self, node: Pool) -> tuple[str, bool]:
@@ -226,7 +233,7 @@ class Compiler:
             uses,
             positions=rows,
             rectified=rectified,
-            **{**read.read(), **written.written(), **_window(node)},
+            **{**read.read(), **written.written(), **_window(node, read, written)},
         )
 
     def _concatenate(self, node: Concat, sources: Sequence[str]) -> None:
@@ -357,15 +364,18 @@ class Compiler:
             positions=rows,
             backward=True,
             add=add,
-            **{**read.read(), **written.written(), **_window(node)},
+            **{**read.read(), **written.written(), **_window(node, written, read)},
         )
 
 
-def _window(node: Pool) -> dict[str, int]:
+def _window(node: Pool, whole: Map, pooled: Map) -> dict[str, int]:
+    """Return the geometry of a pooling, given both of its maps."""
     return {
         "kernel": node.kernel,
         "stride": node.stride,
-        "pad": node.pad,
+        "pad": node.pad + whole.top - pooled.top * node.stride,
+        "pad_across": node.pad + whole.left - pooled.left * node.stride,
+        "pad_end": node.pad,
         "mode": POOL_KINDS.index(node.kind),
     }
 

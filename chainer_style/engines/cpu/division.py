@@ -111,7 +111,6 @@ def _(way: Gather, read: Map, written: Map, threads: int) -> Cut:
             "positions": rows,
             "panels": panels,
             "kernel": way.kernel,
-            "pad": way.pad,
         },
     )
 
@@ -133,9 +132,34 @@ def _(way: Tiles, read: Map, written: Map, threads: int) -> Cut:
             "positions": block,
             "shares": cut,
             "panels": panels,
-            "pad": way.pad,
         },
     )
+
+
+def begins(way: Gather | Tiles | Windows, read: Map, written: Map) -> dict[str, int]:
+    """Return how many positions the first window sees before those that are read.
+
+    Parameters
+    ----------
+    way
+        How the convolution is computed.
+    read, written
+        Both maps, or the parts of them that there are. Written gradients of a
+        convolution with a stride begin at a multiple of it.
+    """
+
+    def along(read: int, written: int) -> int:
+        if isinstance(way, Gather):
+            return way.pad + written - read
+        if isinstance(way, Windows):
+            stride = way.conv.stride
+            written = written // stride if way.backward else written * stride
+        return way.pad + read - written
+
+    return {
+        "pad": along(read.top, written.top),
+        "pad_across": along(read.left, written.left),
+    }
 
 
 def _suffix(way: Tiles) -> str:
@@ -167,7 +191,6 @@ def _(way: Windows, read: Map, written: Map, threads: int) -> Cut:
             "count": way.read,
             "kernel": way.kernel,
             "stride": way.stride,
-            "pad": way.pad,
             "square": side,
             "mode": spread,
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from chainer_style.engines.cpu.kernels.results import DUMP
 from chainer_style.engines.cpu.kernels.steps import STEP, Program, step
 from chainer_style.engines.cpu.kernels.winograd import TABLES
 from chainer_style.networks.nodes import Shape
+from chainer_style.networks.regions import Region
 
 FLOAT = 4
 """Bytes of a number."""
@@ -32,6 +34,8 @@ class Map:
         Of these, the ones that count.
     raw
         Whether it has no channels that fill up: the picture.
+    top, left
+        Where it begins, if it is a part of a larger map.
     """
 
     height: int
@@ -39,12 +43,24 @@ class Map:
     channels: int
     count: int
     raw: bool = False
+    top: int = 0
+    left: int = 0
 
     @classmethod
     def of(cls, shape: Shape, raw: bool = False) -> Map:
         """Return the map of a shape; the picture alone is left raw."""
         channels = shape.channels if raw else filled(shape.channels)
         return cls(shape.height, shape.width, channels, shape.channels, raw)
+
+    def part(self, region: Region) -> Map:
+        """Return a part of it."""
+        return dataclasses.replace(
+            self,
+            height=region.height,
+            width=region.width,
+            top=region.top,
+            left=region.left,
+        )
 
     @property
     def positions(self) -> int:

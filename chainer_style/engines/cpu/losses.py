@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
+from chainer_style.engines.cpu.draft import Map
 from chainer_style.engines.cpu.kernels.products import PANEL
 
 DOUBLE = 8
@@ -31,7 +32,11 @@ class Term:
 
 
 def add_gram(
-    compiler: Compiler, node: str, uses: Mapping[str, str], **scales: float
+    compiler: Compiler,
+    node: str,
+    uses: Mapping[str, str],
+    source: tuple[str, Map] | None = None,
+    **scales: float,
 ) -> None:
     """Draft a tapped node's Gram matrix, divided by the number of its features.
 
@@ -43,13 +48,15 @@ def add_gram(
         The node.
     uses
         Where to write it; with a ``target``, what it is off by; see `grams.compare`.
+    source
+        Buffer and map of the features; by default the node's.
     **scales
-        Factor of what is written.
+        Factor of what is written, and another one than that number's inverse.
     """
-    shape, draft = compiler.maps[node], compiler.draft
+    draft = compiler.draft
+    features, shape = source or (compiler.features(node), compiler.maps[node])
     panels = shape.channels // PANEL
     slots = division.slots(shape)
-    features = compiler.features(node)
     if len(slots) == 1:
         sources = {"source": features}
     else:
@@ -72,8 +79,7 @@ def add_gram(
         {**sources, **uses},
         space=4 * PANEL * (PANEL + 2),
         positions=len(slots),
-        scale=1 / shape.true_size,
-        **{**shape.read(), **scales},
+        **{**shape.read(), "scale": 1 / shape.true_size, **scales},
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,34 @@ from chainer_style.engines.cpu.draft import Draft
 from chainer_style.engines.cpu.team import Team
 
 Array = npt.NDArray[Any]
+
+
+class Room:
+    """Memory that programs run in, one after the other.
+
+    Parameters
+    ----------
+    threads
+        How many run them.
+    size
+        Bytes of the buffers of the largest one.
+    space
+        Bytes that each thread needs for the largest one.
+    """
+
+    def __init__(self, threads: int, size: int, space: int) -> None:
+        self.memory = _aligned(size)
+        space = -(-space // 4096) * 4096 + LINE
+        self._space = _aligned(space * threads)
+        start = self._space.ctypes.data
+        self.spaces = start + space * np.arange(threads, dtype=np.int64)
+
+    @classmethod
+    def of(cls, threads: int, drafts: Iterable[Draft]) -> Self:
+        """Return the room that some programs need."""
+        made = list(drafts)
+        size = max(draft.arrange().size for draft in made)
+        return cls(threads, size, max(draft.space for draft in made))
 
 
 class Plan:
@@ -27,24 +55,28 @@ class Plan:
         The threads.
     addresses
         Of what the steps name beside their buffers.
+    room
+        That it shares with others; by default it has its own.
     """
 
-    def __init__(self, draft: Draft, team: Team, addresses: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        team: Team,
+        addresses: Mapping[str, int],
+        room: Room | None = None,
+    ) -> None:
         self.draft = draft
         self._team = team
         self.arena = draft.arrange()
-        self._memory = _aligned(self.arena.size)
-        space = -(-draft.space // 4096) * 4096 + LINE
-        self._space = _aligned(space * team.threads)
-        start = self._space.ctypes.data
-        self._spaces = start + space * np.arange(team.threads, dtype=np.int64)
-        start = self._memory.ctypes.data
+        self._room = room or Room(team.threads, self.arena.size, draft.space)
+        start = self._room.memory.ctypes.data
         self.program = draft.program(self.arena, start, addresses)
         self.ticks: Array | None = None
 
     def run(self, steps: int | None = None) -> None:
         """Run the program once, or so many steps of it."""
-        self.ticks = self._team.run(self.program[:steps], self._spaces)
+        self.ticks = self._team.run(self.program[:steps], self._room.spaces)
 
     def array(self, name: str, shape: tuple[int, ...]) -> Array:
         """Return a buffer as an array of float32."""
@@ -58,7 +90,7 @@ class Plan:
 
     def _bytes(self, name: str, size: int) -> Array:
         start = self.arena.places[name]
-        return self._memory[start : start + size]
+        return self._room.memory[start : start + size]
 
     def shares(self) -> Array:
         """Return the share of each step, in their order, in the last run's time."""

@@ -92,6 +92,7 @@ def run(node, w, x, written, *, backward=False, made=None, threads=2, half=False
         backward=backward,
         **maps[0].read(),
         **maps[1].written(),
+        **division.begins(way, *maps),
         **cut.values,
     )
     plan = Plan(draft, team(threads), parameters.make(arrays))

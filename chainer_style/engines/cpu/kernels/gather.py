@@ -80,12 +80,12 @@ def gather(step, unit, space):
 def _row(step, products, row, begin, end, narrow):
     """Write a row of pixels, which gather from some rows of their windows."""
     width, count = step.y_width, step.y_channels
-    left, right = min(width, step.kernel - 1 - step.pad), width
+    left, right = min(width, step.kernel - 1 - step.pad_across), width
     if count == 3 and not step.add:
         # The last pixel is left out, as four numbers are written for each.
-        right = max(left, min(width, step.width - step.pad) - 1)
+        right = max(left, min(width, step.width - step.pad_across) - 1)
         if right > left:
-            position = (row + step.pad - begin) * step.width + left + step.pad
+            position = (row + step.pad - begin) * step.width + left + step.pad_across
             wide = 12 * step.kernel
             sum_threes(
                 products + position * narrow + begin * wide,
@@ -113,7 +113,7 @@ def _pixel(step, products, row, column, begin, end, narrow):
         y[:] = 0
     for i in range(begin, end):
         for j in range(step.kernel):
-            source = column + step.pad - j
+            source = column + step.pad_across - j
             if 0 <= source < step.width:
                 position = (row + step.pad - i) * step.width + source
                 sent = floats(products + position * narrow, narrow // 4)

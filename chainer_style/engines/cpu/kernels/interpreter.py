@@ -93,6 +93,7 @@ _half2, _half4 = (
 _windows, _gather = windows.windows, gather.gather
 _pool, _unpool = pooling.pool, pooling.unpool
 _rectify, _copy = pointwise.rectify, pointwise.copy
+_crop, _paste = pointwise.crop, pointwise.paste
 _normalise, _unnormalise = pointwise.normalise, pointwise.unnormalise
 _gram, _compare, _style = grams.gram, grams.compare, grams.style
 _variation, _adam, _clip = picture.variation, picture.adam, picture.clip
@@ -110,6 +111,8 @@ KERNELS = (
     _unpool,
     _rectify,
     _copy,
+    _crop,
+    _paste,
     _normalise,
     _unnormalise,
     _gram,

@@ -47,6 +47,36 @@ def copy(step, unit, space):
 
 
 @njit(nogil=True)
+def crop(step, unit, space):
+    """Copy some rows of a part of a map that begins within it."""
+    each = step.y_width * step.channels
+    for row in range(
+        unit * step.positions, min((unit + 1) * step.positions, step.y_height)
+    ):
+        start = (row - step.pad) * step.width - step.pad_across
+        x = floats(step.x + 4 * start * step.channels, each)
+        floats(step.y + 4 * row * each, each)[:] = x
+
+
+@njit(nogil=True)
+def paste(step, unit, space):
+    """Write some rows of a gradient that is zero but for a part of the map."""
+    wide, dump = 4 * step.channels, space + TABLES
+    left, right = step.pad_across, step.pad_across + step.width
+    for row in range(
+        unit * step.positions, min((unit + 1) * step.positions, step.y_height)
+    ):
+        start, source = row * step.y_width, row - step.pad
+        inside = 0 <= source < step.height
+        for column in range(step.y_width):
+            if not (inside and left <= column < right):
+                deliver(step, step.zeros, wide, start + column, 1, 0, dump)
+        if inside:
+            part = step.x + source * step.width * wide
+            deliver(step, part, wide, start + left, step.width, 0, dump)
+
+
+@njit(nogil=True)
 def _scales(step, x, scales):
     r"""Write :math:`k + a \sum x^2` over neighbouring channels."""
     reach = step.kernel // 2

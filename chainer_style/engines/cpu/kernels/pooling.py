@@ -22,7 +22,7 @@ AVERAGE, MAXIMUM, L2 = (POOL_KINDS.index(kind) for kind in ("average", "max", "l
 
 @njit(nogil=True)
 def _covered(step, start, length):
-    return min(start + step.kernel, length + step.pad) - start
+    return min(start + step.kernel, length + step.pad_end) - start
 
 
 @kernel(6)
@@ -61,7 +61,7 @@ def pool(step, unit, space):
     ):
         top = row * step.stride - step.pad
         for column in range(step.y_width):
-            left = column * step.stride - step.pad
+            left = column * step.stride - step.pad_across
             out = (row * step.y_width + column) * channels
             if step.mode == MAXIMUM:
                 _greatest(step, top, left, x, y[out : out + channels], out)
@@ -128,9 +128,9 @@ def _greatest(step, top, left, x, y, out):
 
 @njit(nogil=True)
 def _reaching(step, place, count):
-    """Return the first and the last of some windows that see a place."""
-    first = (place + step.pad - step.kernel + step.stride) // step.stride
-    return max(0, first), min(count - 1, (place + step.pad) // step.stride)
+    """Return the first and the last of some windows that see a padded place."""
+    first = (place - step.kernel + step.stride) // step.stride
+    return max(0, first), min(count - 1, place // step.stride)
 
 
 @njit(nogil=True)
@@ -142,12 +142,9 @@ def unpool(step, unit, space):
     for row in range(
         unit * step.positions, min((unit + 1) * step.positions, step.y_height)
     ):
-        highest, lowest = _reaching(step, row, step.height)
+        highest, lowest = _reaching(step, row + step.pad, step.height)
         for column in range(width):
-            first = max(
-                0, (column + step.pad - step.kernel + step.stride) // step.stride
-            )
-            last = min(step.width - 1, (column + step.pad) // step.stride)
+            first, last = _reaching(step, column + step.pad_across, step.width)
             sums[:] = 0
             for i in range(highest, lowest + 1):
                 for j in range(first, last + 1):
@@ -163,7 +160,7 @@ def _share(step, row, column, i, j, sums):
     channels = step.channels
     at = (i * step.width + j) * channels
     gradient = floats(step.x + 4 * at, channels)
-    top, left = i * step.stride - step.pad, j * step.stride - step.pad
+    top, left = i * step.stride - step.pad, j * step.stride - step.pad_across
     if step.mode == MAXIMUM:
         choice = octets(step.choice + at, channels)
         here = np.uint8((row - top) * step.kernel + column - left)

@@ -20,6 +20,8 @@ KINDS = (
     "unpool",
     "rectify",
     "copy",
+    "crop",
+    "paste",
     "normalise",
     "unnormalise",
     "gram",
@@ -59,7 +61,9 @@ WORDS = (
     # Geometry of the window, and of what it makes: a square of results.
     "kernel",
     "stride",
-    "pad",
+    "pad",  # rows before the first one
+    "pad_across",  # columns before the first one
+    "pad_end",  # of a pooling: behind the last ones
     "square",
     "groups",
     "count",  # channels that count, without those that only fill up

@@ -68,13 +68,14 @@ def _pack_all(step, group, first, count, across, out):
     wide = 4 * step.kernel * step.kernel * step.count
     together = step.count == step.channels and step.kernel * step.count >= 8
     # Columns of results whose windows lie within the map.
-    begin = (step.pad + step.stride - 1) // step.stride
-    end = min(across, (step.width + step.pad - step.kernel) // step.stride + 1)
+    pad = step.pad_across
+    begin = (pad + step.stride - 1) // step.stride
+    end = min(across, (step.width + pad - step.kernel) // step.stride + 1)
     i = 0
     while i < count:
         column = (first + i) % across
         row = (first + i) // across * step.stride - step.pad
-        left, here = column * step.stride - step.pad, out + i * wide
+        left, here = column * step.stride - pad, out + i * wide
         runs = min(end - column, count - i)
         if together and column >= begin and runs > 0:
             _pack_whole(step, row, left, runs, here)
@@ -130,7 +131,9 @@ def windows(step, unit, space):
     inputs = space + TABLES + DUMP
     results = inputs
     plain = step.kernel == step.stride == step.square == step.groups == 1
-    if plain and not step.pad:
+    # A part of a map may be read for a larger or a smaller one.
+    whole = step.width == step.y_width and step.height >= step.y_height
+    if plain and whole and not (step.pad or step.pad_across):
         inputs = step.x + first * wide
     else:
         results = inputs + step.positions * wide

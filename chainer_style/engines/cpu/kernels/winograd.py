@@ -97,7 +97,7 @@ def _taking(made: int, kernel: int, half: bool) -> Any:
                 table,
                 step.x,
                 (first + i) // across * made - step.pad,
-                (first + i) % across * made - step.pad,
+                (first + i) % across * made - step.pad_across,
                 seen,
                 step.height,
                 step.width,

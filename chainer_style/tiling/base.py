@@ -1,0 +1,92 @@
+"""What computes a network tile by tile, whatever computes it."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chainer_style.tiling.grid import Tile
+
+Array = npt.NDArray[Any]
+"""Pixels are of shape (height, width, 3), features of (height, width, channels); some
+engines fill channels up with zeros, in features as in sums."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What the way back through a tile gives.
+
+    Attributes
+    ----------
+    gradient
+        Of the pixels of its window, to be added to that of the picture. Valid until
+        the next tile.
+    content
+        By tap with a content loss, the sum of squares that its own features differ by.
+    """
+
+    gradient: Array
+    content: Mapping[str, float]
+
+
+class Tiles(abc.ABC):
+    """Computes a network on tiles of a picture."""
+
+    @abc.abstractmethod
+    def sums(self, tile: Tile, pixels: Array) -> dict[str, Array]:
+        r"""Return :math:`F^T F` over a tile's own positions of each tapped map.
+
+        Parameters
+        ----------
+        tile
+            Which.
+        pixels
+            Of its window.
+        """
+
+    @abc.abstractmethod
+    def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:
+        """Return copies of a tile's own features at the taps with a content loss."""
+
+    def forget(self, tile: Tile) -> None:
+        """Drop what was kept of a tile; the way back has to wait for new sums."""
+
+    @abc.abstractmethod
+    def aim(self, errors: Mapping[str, Array]) -> None:
+        """Be told what all tiles follow back next.
+
+        Parameters
+        ----------
+        errors
+            By tap, a square matrix: the gradient of the style loss with respect to
+            features of one position is their product with it.
+        """
+
+    @abc.abstractmethod
+    def back(self, tile: Tile, pixels: Array, content: Mapping[str, Array]) -> Passed:
+        """Return the gradient of the losses of a tile's own features.
+
+        Parameters
+        ----------
+        tile
+            Which; `sums` were asked for it since the picture changed.
+        pixels
+            Of its window, the same.
+        content
+            What `features` returned for the content picture.
+        """
+
+
+def square(values: Array) -> float:
+    """Return the sum of squares."""
+    flat = values.reshape(-1)
+    total = 0.0
+    for start in range(0, flat.size, 1 << 16):
+        part = flat[start : start + (1 << 16)]
+        total += float(np.square(part, dtype=np.float64).sum())
+    return total

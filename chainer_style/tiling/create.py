@@ -1,0 +1,183 @@
+"""From a problem and some memory to the engine that computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainer_style import engines, memory
+from chainer_style.engines.base import Device, Engine, Precision, Problem
+from chainer_style.errors import UserError
+from chainer_style.networks import Network
+from chainer_style.tiling.base import Tiles
+from chainer_style.tiling.content import Content, ContentOnDisk
+from chainer_style.tiling.engine import Maker, TiledEngine
+from chainer_style.tiling.grid import Grid
+
+RESERVE = 0.1
+"""Share of free memory that is left to others, where no budget is given."""
+
+SLACK = 64 << 20
+"""Bytes beside what is counted: what libraries take as they work."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a user says about tiles.
+
+    Attributes
+    ----------
+    memory
+        Bytes that the process may take in all; None: what is free, less a reserve.
+    tile
+        Pixels of a tile; None: as many as fit.
+    """
+
+    memory: int | None = None
+    tile: int | None = None
+
+    def check(self) -> None:
+        """Refuse what cannot be.
+
+        Raises
+        ------
+        UserError
+            Naming it.
+        """
+        if self.tile is not None and self.tile < 1:
+            raise UserError(f"tiles of {self.tile} pixels; choose 1 or more")
+
+
+def create(
+    name: str,
+    problem: Problem,
+    device: Device,
+    precision: Precision = "float32",
+    watch: engines.Watch = iter,
+    limits: Limits = Limits(),
+) -> Engine:
+    """Return an engine for a problem, in tiles where it must or shall be.
+
+    Parameters
+    ----------
+    name, problem, device, precision, watch
+        See `engines.create`.
+    limits
+        Of memory and tiles. Without any, engine ``cpu`` takes tiles where the picture
+        would need more than there is; the others compute it as a whole.
+
+    Raises
+    ------
+    UserError
+        If it does not fit, however it is cut.
+    """
+    limits.check()
+    engines.check(name, device)
+    if name == "auto":
+        name = engines.fastest(problem, device, precision)
+    if name == "cpu":
+        return _on_kernels(problem, device, precision, watch, limits)
+    if limits.memory is not None:
+        raise UserError(
+            f"the engine {name!r} predicts no memory; leave --memory out and choose "
+            "--tile, or take --engine cpu"
+        )
+    if limits.tile is None or limits.tile >= max(problem.content.shape[2:]):
+        return engines.create(name, problem, device, precision, watch)
+    make = _plain(name, problem, device, precision)
+    dtype = np.dtype(precision)
+    return TiledEngine(name, problem, make, limits.tile, Content(), dtype)
+
+
+def _on_kernels(
+    problem: Problem,
+    device: Device,
+    precision: Precision,
+    watch: engines.Watch,
+    limits: Limits,
+) -> Engine:
+    """Return engine ``cpu``, as a whole if that fits."""
+    from chainer_style.engines.cpu import compiled
+    from chainer_style.engines.cpu.footprint import Footprint
+
+    compiled.load(watch)
+    half, protocol = precision == "bf16", problem.protocol
+    there = allowed(limits, problem)
+    whole = Footprint.of(
+        problem.network,
+        protocol,
+        problem.content.shape[2:],
+        problem.style.shape[2:],
+        device.cores,
+        half,
+    )
+    pictures = _nbytes(problem)
+    fits = there is None or whole.total + pictures + pictures // 3 <= there
+    side = limits.tile
+    if fits and (side is None or side >= max(problem.content.shape[2:])):
+        return engines.create("cpu", problem, device, precision, watch)
+    from chainer_style.engines.cpu.team import team
+    from chainer_style.tiling import budget
+    from chainer_style.tiling.kernels import CompiledTiles
+
+    extents = budget.Extents(problem.content.shape[2:], problem.style.shape[2:])
+    most = there if there is not None else 1 << 62
+    cut = budget.choose(
+        problem.network, protocol, extents, most, device.cores, half, side
+    )
+    layout = cut.layout
+
+    def make(grid: Grid, scales: Mapping[str, float], back: bool) -> Tiles:
+        arrays, again = problem.weights.arrays, layout.again if back else 0
+        return CompiledTiles(
+            grid, arrays, cut.parameters, team(device.cores), scales, again
+        )
+
+    content = ContentOnDisk() if layout.on_disk else Content()
+    engine = TiledEngine("cpu", problem, make, layout.side, content)
+    engine.cut = cut
+    return engine
+
+
+def allowed(limits: Limits, problem: Problem | None = None) -> int | None:
+    """Return the bytes that a transfer may take beside what the process has already.
+
+    Parameters
+    ----------
+    limits
+        What the user says.
+    problem
+        Whose pictures are there, and are counted as the transfer's.
+    """
+    given = _nbytes(problem) if problem else 0
+    if limits.memory is not None:
+        return limits.memory - memory.resident() - SLACK + given
+    free = memory.available()
+    return None if free is None else int(free * (1 - RESERVE)) - SLACK + given
+
+
+def _nbytes(problem: Problem) -> int:
+    return problem.content.nbytes + problem.style.nbytes + problem.start.nbytes
+
+
+def _plain(name: str, problem: Problem, device: Device, precision: Precision) -> Maker:
+    from chainer_style.tiling.plain import NumpyPass, Pass, PlainTiles
+
+    arrays, dtype = problem.weights.arrays, np.dtype(precision)
+
+    def numpy_pass(network: Network, height: int, width: int) -> Pass:
+        return NumpyPass(network, arrays, height, width, dtype)
+
+    def chainer_pass(network: Network, height: int, width: int) -> Pass:
+        from chainer_style.tiling.define_by_run import ChainerPass
+
+        return ChainerPass(network, arrays, device, precision)
+
+    made = numpy_pass if name == "numpy" else chainer_pass
+
+    def make(grid: Grid, scales: Mapping[str, float], back: bool) -> Tiles:
+        return PlainTiles(grid, made, scales)
+
+    return make

@@ -1,0 +1,194 @@
+"""Programs of engine ``cpu`` for a tile: forward, and back once all losses are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from chainer_style.engines.cpu import division
+from chainer_style.engines.cpu.compiler import Compiler
+from chainer_style.engines.cpu.draft import Draft, Line, Map
+from chainer_style.engines.cpu.kernels.products import PANEL
+from chainer_style.engines.cpu.losses import DOUBLE, add_gram
+from chainer_style.engines.cpu.parameters import Parameters
+from chainer_style.networks import INPUT
+from chainer_style.tiling.grid import Grid, Tile
+
+
+@dataclass(frozen=True)
+class Span:
+    """The lines of a draft that belong to a tap: up to its features, and its Gram."""
+
+    features: int
+    end: int
+
+
+class TileDrafts:
+    """What is done for tiles of one geometry.
+
+    Parameters
+    ----------
+    grid
+        Whose tile it is.
+    tile
+        One of that geometry.
+    parameters
+        Of the network.
+    threads
+        That will run it.
+    scales
+        By tap with a content loss: twice its weight over the map's numbers.
+    again
+        Number of taps whose features the way back computes anew; those of deeper
+        ones, and the signs that lead there, are kept in between.
+
+    Attributes
+    ----------
+    forth
+        From the picture to the sums of the taps' Gram matrices.
+    back
+        From the errors of these matrices to the picture's gradient.
+    kept
+        Bytes of each buffer that the way back finds as the way forth left it.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        tile: Tile,
+        parameters: Parameters,
+        threads: int,
+        scales: Mapping[str, float],
+        again: int,
+    ) -> None:
+        self.tile = tile
+        size = grid.height, grid.width
+        self._compiler = Compiler(
+            tile.network, *size, parameters, threads, regions=tile.regions
+        )
+        self._scales = scales
+        self.maps = {
+            node: Map.of(grid.shapes[node]).part(own) for node, own in tile.taps.items()
+        }
+        self._spans: dict[str, Span] = {}
+        whole = self._compiler.draft
+        self._compiler.forward(self._collect)
+        forward, until = list(whole.lines), len(whole.lines)
+        self._compiler.backward(self._give)
+        self.gradient = self._compiler.gradient(INPUT)
+        back = whole.lines[until:]
+        anew = self._repeated(again)
+        crossing = (_used(forward) & _used(back)) - _used(anew)
+        self.kept = {
+            name: size for name, size in whole.sizes.items() if name in crossing
+        }
+        self.forth = self._part(forward, {f"Gram {node}" for node in self.maps})
+        sums = {f"content loss {node}" for node in scales}
+        self.back = self._part([*anew, *back], {self.gradient, *sums})
+
+    @property
+    def drafts(self) -> tuple[Draft, Draft]:
+        """Both."""
+        return self.forth, self.back
+
+    def _part(self, lines: list[Line], kept: set[str]) -> Draft:
+        whole = self._compiler.draft
+        names = _used(lines) & whole.sizes.keys() - self.kept.keys()
+        sizes = {name: whole.sizes[name] for name in names}
+        return Draft(lines, sizes, kept & names)
+
+    def _repeated(self, again: int) -> list[Line]:
+        """Return the lines that compute the features of the first taps."""
+        spans = list(self._spans.values())[:again]
+        lines: list[Line] = []
+        start = 0
+        for span in spans:
+            lines += self._compiler.draft.lines[start : span.features]
+            start = span.end
+        return lines
+
+    # -- taps -------------------------------------------------------------
+
+    def own(self, node: str) -> str:
+        """Return the buffer of a tap's own features."""
+        if self._is_all(node):
+            return self._compiler.features(node)
+        return self._compiler.draft.buffer(f"own {node}", self.maps[node].size)
+
+    def _is_all(self, node: str) -> bool:
+        """Whether all that is computed of a tapped map is the tile's own."""
+        part, own = self._compiler.maps[node], self.maps[node]
+        return (part.height, part.width) == (own.height, own.width)
+
+    def _begins(self, node: str) -> dict[str, int]:
+        """Return where a tap's own positions begin among the computed ones."""
+        part, own = self._compiler.maps[node], self.maps[node]
+        return {"pad": own.top - part.top, "pad_across": own.left - part.left}
+
+    def _collect(self, node: str) -> None:
+        """Draft the sum of a tap's Gram matrix over the tile's own positions."""
+        draft, own = self._compiler.draft, self.maps[node]
+        if not self._is_all(node):
+            rows = division.rows(own, self._compiler.threads)
+            begins = {name: -value for name, value in self._begins(node).items()}
+            draft.add(
+                f"{node} own",
+                "crop",
+                -(-own.height // rows),
+                {"x": self._compiler.features(node), "y": self.own(node)},
+                positions=rows,
+                **{**self._compiler.maps[node].read(), **own.written(), **begins},
+            )
+        features = len(draft.lines)
+        matrix = draft.buffer(f"Gram {node}", 4 * own.channels**2)
+        partial = draft.buffer(f"partial {node}", DOUBLE * (own.channels // PANEL))
+        uses = {"y": matrix, "partial": partial}
+        source = self.own(node), own
+        add_gram(self._compiler, node, uses, source, scale=1, second_scale=1)
+        self._spans[node] = Span(features, len(draft.lines))
+
+    def _give(self, node: str, uses: Mapping[str, str], add: bool) -> None:
+        """Draft the gradient of a tap's losses; see `Compiler.backward`."""
+        draft, own, whole = self._compiler.draft, self.maps[node], self._is_all(node)
+        block = division.summed(own)
+        units = -(-own.positions // block)
+        more, scale = {}, self._scales.get(node, 0.0)
+        if node in self._scales:
+            partial = draft.buffer(f"content loss {node}", DOUBLE * units)
+            more = {"target": f"content {node}", "partial": partial}
+        part = draft.buffer(f"own gradient {node}", own.size) if not whole else ""
+        draft.add(
+            f"{node} losses",
+            "style",
+            units,
+            {
+                **(uses if whole else {"y": part}),
+                **more,
+                "x": self.own(node),
+                "weights": f"style error {node}",
+            },
+            space=4 * (block + 1) * own.channels,
+            positions=block,
+            backward=True,
+            add=whole and add,
+            scale=scale,
+            **{**own.read(), **own.written()},
+        )
+        if whole:
+            return
+        computed = self._compiler.maps[node]
+        rows = division.rows(computed, self._compiler.threads)
+        draft.add(
+            f"{node} given",
+            "paste",
+            -(-computed.height // rows),
+            {**uses, "x": part},
+            positions=rows,
+            backward=True,
+            add=add,
+            **{**own.read(), **computed.written(), **self._begins(node)},
+        )
+
+
+def _used(lines: Iterable[Line]) -> set[str]:
+    return {name for line in lines for name in line.uses.values()}

@@ -1,0 +1,242 @@
+"""An engine that computes a picture tile by tile: same losses, same gradient."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chainer_style.engines.base import Engine, Losses, Problem
+from chainer_style.engines.static.objective import layout, quiet, tap_weights
+from chainer_style.engines.steps import learning_rate
+from chainer_style.tiling.base import Array, Tiles, square
+from chainer_style.tiling.content import Content
+from chainer_style.tiling.grid import Grid
+from chainer_style.tiling.picture import Picture
+
+if TYPE_CHECKING:
+    from chainer_style.tiling.budget import Cut
+
+Maker = Callable[[Grid, Mapping[str, float], bool], Tiles]
+"""Makes tiles of a grid, given the scales of the content's differences by tap, and
+whether there is a way back."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a tap is compared with.
+
+    Attributes
+    ----------
+    style
+        Gram matrix of the style picture.
+    content_weight, style_weight
+        Of the mean squares of the differences.
+    """
+
+    style: Array
+    content_weight: float
+    style_weight: float
+
+
+class TiledEngine(Engine):
+    """Style transfer tile by tile.
+
+    The Gram matrices of all tiles are added up on a way forth; a way back then follows
+    what the whole picture's are off by. Every position of a tapped map belongs to one
+    tile, and so the gradients of all tiles add up to that of the picture.
+
+    Parameters
+    ----------
+    name
+        Of what computes the tiles.
+    problem
+        What to compute. Its pictures are let go of once they were read.
+    make
+        Makes what computes tiles.
+    side
+        Pixels of a tile; see `Grid`.
+    content
+        Keeps the content picture's features.
+    dtype
+        Of all arithmetic.
+
+    Attributes
+    ----------
+    grid
+        The tiles.
+    cut
+        How they were chosen, where they were chosen by memory.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        problem: Problem,
+        make: Maker,
+        side: int,
+        content: Content,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> None:
+        self.name = name  # type: ignore[misc]
+        self.cut: Cut | None = None
+        self._dtype = np.dtype(dtype)
+        self._content = content
+        self._taps = {tap.node: tap for tap in problem.network.taps}
+        self.grid = Grid(problem.network, *problem.content.shape[2:], side)
+        with quiet():
+            self._aims = self._targets(problem, make)
+        self._tiles = make(self.grid, self._scales(), True)
+        start = layout(problem.start, self._dtype)
+        protocol = problem.protocol
+        self._picture = Picture(start, problem.canvas, protocol.pixelwise_clip)
+        self.problem = _hollow(problem)
+        self._done = 0
+
+    # -- targets ----------------------------------------------------------
+
+    def _targets(self, problem: Problem, make: Maker) -> dict[str, Aim]:
+        protocol = problem.protocol
+        style = Grid(problem.network, *problem.style.shape[2:], self.grid.side)
+        pixels = layout(problem.style, self._dtype)
+        tiles = make(style, {}, False)
+        grams = self._grams(style, tiles, pixels, forget=True)
+        del tiles
+        counted = {
+            node: 1.0
+            for node, tap in self._taps.items()
+            if tap.content or protocol.relative_losses
+        }
+        pixels = layout(problem.content, self._dtype)
+        tiles = make(self.grid, counted, False)
+        squares = dict.fromkeys(counted, 0.0)
+        for tile in self.grid.tiles:
+            found = tiles.features(tile, pixels[tile.window.slices])
+            for node, features in found.items():
+                squares[node] += square(features)
+                if self._taps[node].content:
+                    self._content.keep(tile.number, node, features)
+            tiles.forget(tile)
+        aims = {}
+        for node, tap in self._taps.items():
+            size = self.grid.shapes[node].size
+            energy = squares.get(node, size) / size
+            side = self.grid.shapes[node].channels
+            style_energy = square(grams[node]) / side**2
+            weights = tap_weights(protocol, tap, energy, style_energy, len(self._taps))
+            aims[node] = Aim(grams[node], *weights)
+        return aims
+
+    def _scales(self) -> dict[str, float]:
+        return {
+            node: 2 * aim.content_weight / self.grid.shapes[node].size
+            for node, aim in self._aims.items()
+            if self._taps[node].content
+        }
+
+    def _grams(
+        self, grid: Grid, tiles: Tiles, pixels: Array, forget: bool = False
+    ) -> dict[str, Array]:
+        """Return the Gram matrices of a picture, in double precision."""
+        sums: dict[str, Array] = {}
+        for tile in grid.tiles:
+            found = tiles.sums(tile, pixels[tile.window.slices])
+            for node, matrix in found.items():
+                if node in sums:
+                    sums[node] += matrix
+                else:
+                    sums[node] = matrix.astype(np.float64)
+            if forget:
+                tiles.forget(tile)
+        return {node: total / grid.shapes[node].size for node, total in sums.items()}
+
+    # -- what an engine does ----------------------------------------------
+
+    def evaluate(self, image: npt.NDArray[Any]) -> tuple[Losses, npt.NDArray[Any]]:
+        """Return the losses at a picture, and the gradient (see `Engine`)."""
+        before = self._picture.pixels
+        self._picture.pixels = layout(image, self._dtype)
+        losses = self._evaluate()
+        self._picture.pixels = before
+        return losses, self._picture.gradient.transpose(2, 0, 1)[None].copy()
+
+    def step(self) -> Callable[[], Losses]:
+        """Do one iteration (see `Engine`)."""
+        losses = self._evaluate()
+        rate = learning_rate(self.problem.protocol, self._done)
+        self._done += 1
+        with quiet():
+            self._picture.move(rate, self._done)
+        return lambda: losses
+
+    def _evaluate(self) -> Losses:
+        with quiet():
+            style = self._survey()
+            content = self._descend()
+            variation = 0.0
+            if weight := self.problem.protocol.tv_weight:
+                variation = self._picture.vary(weight)
+        total = sum(content) + sum(style) + variation
+        return Losses(total, content, style, variation)
+
+    def _survey(self) -> tuple[float, ...]:
+        """Return the style losses, and tell all tiles what follows from them."""
+        grams = self._grams(self.grid, self._tiles, self._picture.pixels)
+        losses, errors = [], {}
+        for node, aim in self._aims.items():
+            shape = self.grid.shapes[node]
+            error = grams[node] - aim.style
+            losses.append(aim.style_weight * square(error) / shape.channels**2)
+            # The derivative of a mean of squares, through F F^T, which counts twice.
+            error *= 4 * aim.style_weight / shape.channels**2 / shape.size
+            errors[node] = error.astype(self._dtype)
+        self._tiles.aim(errors)
+        return tuple(losses)
+
+    def _descend(self) -> tuple[float, ...]:
+        """Write the gradient of all tiles, and return the content losses."""
+        pixels, gradient = self._picture.pixels, self._picture.gradient
+        gradient[...] = 0
+        sums = dict.fromkeys(self._taps, 0.0)
+        # What the last tile left in the caches is of use to the first one.
+        for tile in reversed(self.grid.tiles):
+            window = tile.window.slices
+            with self._content.of(tile.number) as content:
+                passed = self._tiles.back(tile, pixels[window], content)
+            gradient[window] += passed.gradient
+            for node, total in passed.content.items():
+                sums[node] += total
+        return tuple(
+            self._aims[node].content_weight * total / self.grid.shapes[node].size
+            for node, total in sums.items()
+        )
+
+    @property
+    def image(self) -> npt.NDArray[np.float32]:
+        """A copy of the picture as it stands (see `Engine`)."""
+        planes = self._picture.pixels.transpose(2, 0, 1)[None]
+        return np.array(planes, np.float32, order="C")
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every pixel is a number."""
+        return all(bool(np.isfinite(row).all()) for row in self._picture.pixels)
+
+    def synchronize(self) -> None:
+        """Return at once: all is done when a step returns."""
+
+
+def _hollow(problem: Problem) -> Problem:
+    """Return a problem whose pictures take no memory: shapes are left of them."""
+    nothing = np.float32(np.nan)
+    return dataclasses.replace(
+        problem,
+        **{
+            name: np.broadcast_to(nothing, getattr(problem, name).shape)
+            for name in ("content", "style", "start")
+        },
+    )

@@ -1,0 +1,181 @@
+"""Tiles by the compiled kernels of engine ``cpu``."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+
+import numpy as np
+
+from chainer_style.engines.cpu.arena import LINE
+from chainer_style.engines.cpu.draft import Map
+from chainer_style.engines.cpu.kernels.products import PANEL
+from chainer_style.engines.cpu.parameters import Parameters
+from chainer_style.engines.cpu.plan import Plan, Room
+from chainer_style.engines.cpu.targets import unpacked
+from chainer_style.engines.cpu.team import Team
+from chainer_style.tiling.base import Array, Passed, Tiles
+from chainer_style.tiling.drafts import TileDrafts
+from chainer_style.tiling.grid import Grid, Tile
+from chainer_style.weights import Arrays
+
+
+class CompiledTiles(Tiles):
+    """Tiles as programs of compiled kernels.
+
+    Parameters
+    ----------
+    grid
+        The tiles.
+    weights
+        Layer name -> ``W``/``b`` -> array.
+    parameters
+        Of the network.
+    team
+        The threads.
+    scales
+        By tap with a content loss: twice its weight over the map's numbers.
+    again
+        How many taps' features the way back computes anew; see `TileDrafts`.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        weights: Arrays,
+        parameters: Parameters,
+        team: Team,
+        scales: Mapping[str, float],
+        again: int,
+    ) -> None:
+        self._team, self._grid = team, grid
+        self._scales = scales
+        self._drafts = drafted(grid, parameters, team.threads, scales, again)
+        both = (draft for drafts in self._drafts.values() for draft in drafts.drafts)
+        self._room = Room.of(team.threads, both)
+        self._made = parameters.make(weights)
+        largest = max(tile.window.height * tile.window.width for tile in grid.tiles)
+        self._pixels = np.empty(largest * grid.network.channels, np.float32)
+        self._errors = {
+            node: np.zeros((side // PANEL, side, PANEL), np.float32)
+            for node, side in _sides(grid).items()
+        }
+        self._kept: dict[int, Array] = {}
+
+    def sums(self, tile: Tile, pixels: Array) -> dict[str, Array]:
+        """Return the sums of a tile's Gram matrices (see `Tiles`)."""
+        plan = self._forth(tile, pixels)
+        sides = {node: shape.channels for node, shape in self._of(tile).maps.items()}
+        return {
+            node: unpacked(plan.array(f"Gram {node}", (side // PANEL, side, PANEL)))
+            for node, side in sides.items()
+        }
+
+    def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:
+        """Return a tile's own features (see `Tiles`)."""
+        drafts = self._of(tile)
+        plan = self._forth(tile, pixels)
+        found = {}
+        for node in self._scales.keys() & drafts.maps.keys():
+            own = drafts.maps[node]
+            shape = own.height, own.width, own.channels
+            name = drafts.own(node)
+            if name in drafts.kept:
+                start = _places(drafts.kept)[name]
+                part = self._keep(tile)[start : start + own.size]
+                found[node] = part.view(np.float32).reshape(shape).copy()
+            else:
+                found[node] = plan.array(name, shape).copy()
+        return found
+
+    def forget(self, tile: Tile) -> None:
+        """Drop what was kept of a tile (see `Tiles`)."""
+        self._kept.pop(tile.number, None)
+
+    def aim(self, errors: Mapping[str, Array]) -> None:
+        """Pack the errors as the kernels read them (see `Tiles`)."""
+        for node, error in errors.items():
+            side = len(error)
+            panels = error.reshape(side, side // PANEL, PANEL)
+            self._errors[node][:] = panels.transpose(1, 0, 2)
+
+    def back(self, tile: Tile, pixels: Array, content: Mapping[str, Array]) -> Passed:
+        """Return the gradient of a tile's losses (see `Tiles`)."""
+        drafts = self._of(tile)
+        named = {f"content {node}": array for node, array in content.items()}
+        plan = self._plan(tile, pixels, back=True, more=named)
+        plan.run()
+        window = tile.window
+        shape = window.height, window.width, self._grid.network.channels
+        sums = {
+            node: plan.total(f"content loss {node}")
+            for node in self._scales.keys() & drafts.maps.keys()
+        }
+        return Passed(plan.array(drafts.gradient, shape), sums)
+
+    def _of(self, tile: Tile) -> TileDrafts:
+        return self._drafts[tile.geometry]
+
+    def _forth(self, tile: Tile, pixels: Array) -> Plan:
+        plan = self._plan(tile, pixels, back=False, more={})
+        plan.run()
+        return plan
+
+    def _plan(
+        self, tile: Tile, pixels: Array, *, back: bool, more: Mapping[str, Array]
+    ) -> Plan:
+        """Return a program with its addresses, and the pixels where it reads them."""
+        drafts = self._of(tile)
+        self._pixels[: pixels.size].reshape(pixels.shape)[:] = pixels
+        errors = {f"style error {node}": array for node, array in self._errors.items()}
+        arrays = {"picture": self._pixels, **errors, **more}
+        addresses = {name: array.ctypes.data for name, array in arrays.items()}
+        kept = self._keep(tile).ctypes.data
+        addresses |= {
+            name: kept + start for name, start in _places(drafts.kept).items()
+        }
+        draft = drafts.back if back else drafts.forth
+        return Plan(draft, self._team, {**self._made, **addresses}, self._room)
+
+    def _keep(self, tile: Tile) -> Array:
+        """Return what is kept of a tile between the ways forth and back."""
+        if tile.number not in self._kept:
+            size = kept_bytes(self._of(tile))
+            self._kept[tile.number] = np.empty(size + LINE, np.uint8)
+        memory = self._kept[tile.number]
+        return memory[-memory.ctypes.data % LINE :]
+
+
+def drafted(
+    grid: Grid,
+    parameters: Parameters,
+    threads: int,
+    scales: Mapping[str, float],
+    again: int,
+) -> dict[Hashable, TileDrafts]:
+    """Return what is done for the tiles of a grid, by geometry; see `TileDrafts`."""
+    different = {tile.geometry: tile for tile in grid.tiles}
+    return {
+        geometry: TileDrafts(grid, tile, parameters, threads, scales, again)
+        for geometry, tile in different.items()
+    }
+
+
+def kept_bytes(drafts: TileDrafts) -> int:
+    """Return the bytes that are kept of a tile of one geometry."""
+    sizes = drafts.kept.values()
+    return sum(-(-size // LINE) * LINE for size in sizes)
+
+
+def _places(kept: Mapping[str, int]) -> dict[str, int]:
+    """Return where each of some buffers lies behind the others, in bytes."""
+    places, start = {}, 0
+    for name, size in kept.items():
+        places[name] = start
+        start += -(-size // LINE) * LINE
+    return places
+
+
+def _sides(grid: Grid) -> dict[str, int]:
+    """Return the side of each tap's Gram matrix, channels that fill up included."""
+    nodes: Iterable[str] = (tap.node for tap in grid.network.taps)
+    return {node: Map.of(grid.shapes[node]).channels for node in nodes}
