@@ -287,11 +287,10 @@ def connect() -> Mpi:
     except (ImportError, RuntimeError):
         raise UserError(NEEDS_A_LIBRARY) from None
     if MPI.COMM_WORLD.size == 1 and (started := _started()) > 1:
-        library = MPI.Get_library_version().strip("\0 \n").splitlines()[0]
+        library = MPI.get_vendor()[0]
         raise UserError(
-            f"{started} processes were started, but each finds itself alone: the "
-            f"launcher is not one of mpi4py's library ({library.strip()}); use the "
-            "mpiexec of that library, or srun --mpi=pmi2"
+            f"{started} processes were started, but each finds itself alone: use the "
+            f"mpiexec of mpi4py's library, which is {library}, or srun --mpi=pmi2"
         )
     import chainermn
 
