@@ -34,9 +34,13 @@ NEEDS_A_LIBRARY = (
 LAUNCHERS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 """Variables in which Open MPI, MPICH and Slurm tell how many processes they started."""
 
-ROOT_FIRST = 0.5
+ROOT_FIRST = 1.5
 """Seconds that the other ranks leave to the root to tell what went wrong: what fails
 on all of them alike is told once."""
+
+PASSED_ON = 0.5
+"""Seconds that the launcher has to pass on what was told, since it may drop what it has
+not read when the job ends."""
 
 _SHAPE, _VALUES, _BAND = 1, 2, 3
 """Tags, which keep messages of different kinds apart."""
@@ -290,7 +294,8 @@ def connect() -> Mpi:
         library = MPI.get_vendor()[0]
         raise UserError(
             f"{started} processes were started, but each finds itself alone: use the "
-            f"mpiexec of mpi4py's library, which is {library}, or srun --mpi=pmi2"
+            f"mpiexec of mpi4py's library, which is {library}, or srun with --mpi=pmi2 "
+            "for MPICH, --mpi=pmix for Open MPI"
         )
     import chainermn
 
@@ -322,6 +327,7 @@ def ending(ranks: Ranks) -> Iterator[None]:
             sys.stdout.flush()
             sys.stderr.write(_told(error, ranks))
             sys.stderr.flush()
+            time.sleep(PASSED_ON)
             ranks.abort(code)
         raise
 

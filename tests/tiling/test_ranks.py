@@ -75,6 +75,7 @@ class Counted(ranks.Alone):
 @pytest.fixture
 def counted(monkeypatch):
     monkeypatch.setattr(ranks, "ROOT_FIRST", 0)
+    monkeypatch.setattr(ranks, "PASSED_ON", 0)
     return Counted()
 
 
@@ -293,5 +294,5 @@ def test_the_launcher_of_another_library(variable, no_mpi4py, monkeypatch, tmp_p
     package(tmp_path, MPI=ALONE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv(variable, "4")
-    with pytest.raises(UserError, match=r"^4 processes .* is Open MPI, or"):
+    with pytest.raises(UserError, match=r"^4 processes .* is Open MPI, or srun"):
         ranks.connect()
