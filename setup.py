@@ -22,9 +22,13 @@ EXTRAS = {
     ],
     "digits": ["scikit-learn>=1.5"],
     "fuzz": ["atheris>=3.0"],
+    # No MPI library: a cluster has its own.
     "mpi": ["mpi4py>=4.0"],
     "test": [
         "hypothesis>=6.100",
+        # With an MPI library of its own, where there is a wheel of it.
+        "mpi4py>=4.1",
+        "mpich",
         "mypy>=1.14",
         # 5 no longer reads Caffe's files.
         "opencv-python-headless>=4.10,<5",

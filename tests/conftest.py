@@ -11,6 +11,7 @@ import chainer_style  # isort: skip  # noqa: F401 - before anything imports chai
 import functools
 
 import hypothesis
+import mpi_jobs
 import numpy as np
 import pytest
 from PIL import Image
@@ -66,13 +67,15 @@ def pictures(tmp_path_factory):
 
 
 def pytest_collection_modifyitems(items):
-    gpu = [item for item in items if item.get_closest_marker("gpu")]
-    if not gpu:
-        return
+    for mark, obstacle in (("gpu", no_gpu), ("mpi", mpi_jobs.obstacle)):
+        marked = [item for item in items if item.get_closest_marker(mark)]
+        if marked and (reason := obstacle()):
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def no_gpu():
     from chainer_style.engines import base, devices
 
     missing = devices.obstacle(base.Device(0, cudnn=False))
-    if missing is not None:
-        reason = f"{missing.reason}: {missing.cause}"
-        for item in gpu:
-            item.add_marker(pytest.mark.skip(reason=reason))
+    return missing and f"{missing.reason}: {missing.cause}"

@@ -274,6 +274,22 @@ EDITS: dict[str, tuple[Edit, ...]] = {
             "ValueError where a conversion needs one.",
         ),
     ),
+    "chainermn.extensions.observation_aggregator": (
+        Edit(
+            'value.to_device("native")',
+            'value.to_device("native" if chx.is_available() else "@numpy")',
+            "A reported variable was to go to a device of ChainerX, which is not "
+            "available for these versions of Python, and that raised RuntimeError.",
+        ),
+    ),
+    "chainermn.iterators.multi_node_iterator": (
+        Edit(
+            "int(_size)",
+            "int(_size[0])",
+            "NumPy 2.4 refuses to make a number of an array with an axis; older "
+            "versions deprecate it.",
+        ),
+    ),
 }
 
 

@@ -6,6 +6,7 @@ import functools
 import importlib
 import platform
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -50,6 +51,15 @@ OPTIONAL = {
 }
 """What nothing needs: title, use, command."""
 
+MPI_LIBRARY = """
+import mpi4py
+mpi4py.rc.initialize = False
+from mpi4py import MPI
+name, version = MPI.get_vendor()
+print(name, ".".join(map(str, version)))
+"""
+"""A program that tells the MPI library, and does not start it."""
+
 TESTED = ((3, 11), (3, 13))
 """The first and the last version of Python that the tests are run on."""
 
@@ -71,10 +81,12 @@ def needed() -> Iterator[Finding]:
 
 
 def optional() -> Iterator[Finding]:
-    """Yield what there need not be; nothing of it is loaded."""
+    """Yield what there need not be; nothing of it is loaded into this process."""
     for name, (title, why, remedy) in OPTIONAL.items():
         look = functools.partial(_installed, name)
         yield Check("Optional", title, why, look, remedy, lacking="optional").run()
+    check = Check("Optional", "MPI", "several machines", _mpi, lacking="optional")
+    yield check.run()
 
 
 def _check(what: str, why: str, look: Callable[[], str], remedy: str | None) -> Finding:
@@ -206,6 +218,20 @@ def _installed(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         raise Lacking("not installed") from None
+
+
+def _mpi() -> str:
+    """Return which MPI library mpi4py finds, as it tells a process of its own."""
+    try:
+        _installed("mpi4py")
+    except Lacking:
+        raise Lacking("mpi4py would look for a library") from None
+    program = [sys.executable, "-c", MPI_LIBRARY]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if "Error: " in line]
+        raise Lacking(errors[-1] if errors else "it fails", "pip install mpich")
+    return done.stdout.strip()
 
 
 def _blas() -> str:

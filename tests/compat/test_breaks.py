@@ -297,3 +297,47 @@ def test_chainermn_unpacks_what_it_converted(python, tmp_path):
     """
     output = python("-c", textwrap.dedent(code), path=tmp_path)
     assert output == "[3.0, 3.0] float32\n"
+
+
+def test_chainermn_learns_the_size_of_a_dataset(python, tmp_path):
+    write_package(tmp_path, "mpi4py", MPI="FLOAT = None")
+    code = """
+        import chainer_style
+        import numpy as np
+        from chainermn.iterators.multi_node_iterator import _MultiNodeIteratorSlave
+
+        class Communicator:
+            said = [np.float32([6]), np.float32([2, 0, 1])]
+
+            def bcast(self, value, root):
+                return self.said.pop(0)
+
+        print(_MultiNodeIteratorSlave(Communicator(), 1).dataset_size)
+    """
+    assert python("-c", textwrap.dedent(code), path=tmp_path) == "6\n"
+
+
+def test_chainermn_averages_a_reported_variable(python, tmp_path):
+    write_package(tmp_path, "mpi4py", MPI="FLOAT = None")
+    code = """
+        from types import SimpleNamespace
+        import chainer_style
+        import chainer, numpy as np
+        from chainermn.extensions import ObservationAggregator
+
+        class Communicator:
+            rank = 0
+
+            def gather_obj(self, value):
+                return [value, [chainer.Variable(np.float32([1]))]]
+
+            def bcast_obj(self, value):
+                return value
+
+        loss = chainer.Variable(np.float32([2]))
+        updater = SimpleNamespace(iteration=1)
+        trainer = SimpleNamespace(observation={"loss": loss}, updater=updater)
+        ObservationAggregator(Communicator(), "loss")(trainer)
+        print(trainer.observation["loss"].array)
+    """
+    assert python("-c", textwrap.dedent(code), path=tmp_path) == "[1.5]\n"

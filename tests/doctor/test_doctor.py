@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from chainer_style import doctor, provenance
 from chainer_style.cli import main
 from chainer_style.doctor import libraries, printed
-from chainer_style.doctor.findings import Finding
+from chainer_style.doctor.findings import Finding, Lacking
 
 
 def by_name(findings, section):
@@ -360,6 +360,42 @@ def test_chainers_command_is_the_documented_one(monkeypatch, tmp_path):
 def test_a_newer_python_is_said_to_be_untested(monkeypatch):
     monkeypatch.setattr(libraries, "TESTED", ((3, 8), (3, 9)))
     assert "newer than those tested (3.8 to 3.9)" in libraries._python()
+
+
+@pytest.mark.parametrize(
+    ("module", "state", "value", "remedy"),
+    [
+        ("get_vendor = lambda: ('MPICH', (5, 0, 2))", "ok", "MPICH 5.0.2", None),
+        (
+            "raise RuntimeError('cannot load MPI library\\nlibmpi.so: not there')",
+            "optional",
+            "RuntimeError: cannot load MPI library",
+            "pip install mpich",
+        ),
+        ("raise SystemExit(1)", "optional", "it fails", "pip install mpich"),
+    ],
+)
+def test_the_mpi_library(module, state, value, remedy, monkeypatch, tmp_path):
+    (tmp_path / "mpi4py").mkdir()
+    rc = "from types import SimpleNamespace\nrc = SimpleNamespace(initialize=True)"
+    (tmp_path / "mpi4py" / "__init__.py").write_text(rc)
+    (tmp_path / "mpi4py" / "MPI.py").write_text(
+        f"import mpi4py\nassert not mpi4py.rc.initialize\n{module}"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(libraries, "_installed", lambda name: "4.1.2")
+    found = by_name(libraries.optional(), "Optional")["MPI"]
+    assert (found.state, found.value, found.remedy) == (state, value, remedy)
+
+
+def test_no_mpi4py_looks_for_no_library(monkeypatch):
+    def absent(name):
+        raise Lacking("not installed")
+
+    monkeypatch.setattr(libraries, "_installed", absent)
+    found = by_name(libraries.optional(), "Optional")
+    assert found["mpi4py"].remedy == "pip install 'chainer-style[mpi]'"
+    assert (found["MPI"].state, found["MPI"].remedy) == ("optional", None)
 
 
 @pytest.mark.gpu
