@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,22 @@ def learning_rate(protocol: Protocol, iteration: int) -> float:
     """Return Adam's alpha at an iteration, from 0, in grey levels."""
     share = 1 - iteration / protocol.iterations * (1 - protocol.final_learning_rate)
     return protocol.learning_rate * max(share, protocol.final_learning_rate)
+
+
+def corrected_rate(protocol: Protocol, scheduled: int, done: int) -> float:
+    """Return how far Adam goes, its corrections included.
+
+    Parameters
+    ----------
+    protocol
+        Says the learning rate.
+    scheduled
+        Number of steps before this one, for `learning_rate`.
+    done
+        Number of steps that the moments were gathered in, with this one.
+    """
+    rate = learning_rate(protocol, scheduled)
+    return rate * (math.sqrt(1 - BETA2**done) / (1 - BETA1**done))
 
 
 def clip_by_pixel(

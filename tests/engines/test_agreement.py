@@ -116,6 +116,63 @@ def test_the_picture_goes_the_references_way(weights_of, kind, protocol):
     assert np.abs(engine.image - problem.start).max() > 1
 
 
+@pytest.mark.parametrize("kind", [Kind("chainer", "float32", 1, 0), *KINDS], ids=str)
+@pytest.mark.parametrize("protocol", ["2016", "modern"])
+@pytest.mark.parametrize("before", [0, 3])
+def test_another_engine_goes_on_from_a_state(weights_of, kind, protocol, before):
+    problem = problems.make(weights_of, "vgg16", 16, 20, protocol, iterations=6)
+    engine, other = kind.create(problem), kind.create(problem)
+    for _ in range(before):
+        engine.step()
+    state = engine.state
+    assert (state.done, state.scheduled) == (before, before)
+    for array in (state.image, state.first, state.second):
+        assert (array.shape, array.dtype) == (problem.start.shape, np.float32)
+    np.testing.assert_array_equal(state.image, engine.image)
+    assert state.first.any() == state.second.any() == bool(before)
+    other.step()
+    other.restore(state)
+    for _ in range(3):
+        assert other.step()().total == pytest.approx(engine.step()().total, rel=1e-6)
+    if kind.precision == "float32":
+        np.testing.assert_array_equal(other.image, engine.image)
+    else:  # a state is kept in float32
+        np.testing.assert_allclose(other.image, engine.image, atol=0.01)
+    # What was given out is nobody's room to work in.
+    engine.restore(state)
+    np.testing.assert_array_equal(engine.image, state.image)
+
+
+def test_a_state_is_any_engines(weights_of):
+    problem = problems.make(weights_of, "vgg16", 16, 20, "modern", iterations=6)
+    pictures = []
+    for first in ("chainer", "numpy", "cpu"):
+        for second in ("chainer", "numpy", "cpu"):
+            engine, other = (
+                engines.create(name, problem, Device(threads=1), "float32")
+                for name in (first, second)
+            )
+            for _ in range(3):
+                engine.step()
+            other.restore(engine.state)
+            for _ in range(3):
+                other.step()
+            pictures.append(other.image)
+    for picture in pictures[1:]:
+        assert np.abs(picture - pictures[0]).mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", [Kind("chainer", "float32", 1, 0), *KINDS], ids=str)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_pixel_that_is_no_number_is_seen(weights_of, kind, value):
+    engine = kind.create(problems.make(weights_of, "vgg16", 16, 20))
+    assert engine.is_finite
+    state = engine.state
+    state.image[0, 1, 7, 3] = value
+    engine.restore(state)
+    assert not engine.is_finite
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_evaluating_changes_nothing(weights_of, kind):
     problem = problems.make(weights_of, "vgg16", 16, 16)

@@ -126,6 +126,7 @@ class Iteration:
         team: Team,
     ) -> None:
         self.picture = layout(problem.start, np.dtype(np.float32))
+        self.moments = np.zeros_like(self.picture), np.zeros_like(self.picture)
         self._rate = np.zeros(1)
         height, width = self.picture.shape[:2]
         network = problem.network
@@ -139,10 +140,11 @@ class Iteration:
 
     def _state(self, problem: Problem) -> dict[str, Array]:
         bounds = [np.ravel(bound) for bound in problem.canvas.bounds]
+        first, second = self.moments
         return {
             "picture": self.picture,
-            "first moment": np.zeros_like(self.picture),
-            "second moment": np.zeros_like(self.picture),
+            "first moment": first,
+            "second moment": second,
             "bounds": np.concatenate(bounds).astype(np.float32),
             "rate": self._rate,
         }
