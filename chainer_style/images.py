@@ -6,14 +6,16 @@ green, red, in grey levels 0..255 minus a mean: *network units*.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from chainer_style.errors import UserError
@@ -59,8 +61,22 @@ class Canvas:
         return -mean, WHITE - mean
 
 
+TURNED = (5, 6, 7, 8)
+"""EXIF's orientations that lie on their side."""
+
 WHITE = 256.0
 """Upper bound of the optimiser's clip: 136 + 120 in the 2016 code."""
+
+
+BAND = 2**18
+"""Most pixels that are dealt with at once: some MiB, however large the picture."""
+
+
+def bands(height: int, width: int) -> Iterator[slice]:
+    """Yield the rows of a picture, few at a time."""
+    rows = max(1, BAND // width)
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
 
 
 def mean_of(protocol: Protocol, network: Network) -> Mean:
@@ -92,13 +108,41 @@ def read(source: Source, *, orient: bool = True, matte: bool = True) -> Image.Im
     """
     if isinstance(source, Image.Image):
         return _to_rgb(source, orient, matte)
-    path = Path(source)
+    with _opened(Path(source)) as image:
+        image.load()
+        return _to_rgb(image, orient, matte)
+
+
+def size(source: Source, *, orient: bool = True) -> tuple[int, int]:
+    """Return the (width, height) that `read` finds, without reading the pixels.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or it is no picture that Pillow can read.
+    """
+    if isinstance(source, Image.Image):
+        return _turned(source, orient)
+    with _opened(Path(source)) as image:
+        return _turned(image, orient)
+
+
+def _turned(image: Image.Image, orient: bool) -> tuple[int, int]:
+    if image.format == "TIFF":  # Pillow turns them by itself, some versions when loaded
+        image.load()
+        return image.size
+    turned = orient and image.getexif().get(ExifTags.Base.Orientation) in TURNED
+    return image.size[::-1] if turned else image.size
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture; whatever is wrong with it is a `UserError`."""
     if path.is_dir():
         raise UserError(f"{path} is a folder; expected a picture file")
     try:
         with Image.open(path) as image:
-            image.load()
-            return _to_rgb(image, orient, matte)
+            yield image
     except FileNotFoundError:
         raise UserError(f"no such picture: {path}") from None
     except UnidentifiedImageError:
@@ -157,6 +201,25 @@ def fitted_size(width: int, height: int, side: int) -> tuple[int, int]:
     return size
 
 
+def extent(size: tuple[int, int], protocol: Protocol) -> tuple[int, int]:
+    """Return (height, width) of the array that `prepare` makes.
+
+    Parameters
+    ----------
+    size
+        (width, height) of the picture.
+    protocol
+        Says the width and the padding.
+
+    Raises
+    ------
+    UserError
+        If nothing would be left of the picture.
+    """
+    width, height = fitted_size(*size, protocol.width)
+    return (protocol.width,) * 2 if protocol.square else (height, width)
+
+
 def prepare(
     source: Source, protocol: Protocol, network: Network
 ) -> tuple[Array, Canvas]:
@@ -184,10 +247,9 @@ def prepare(
         If the picture cannot be read or fitted.
     """
     image = read(source, orient=protocol.orient, matte=protocol.matte)
+    rows, columns = extent(image.size, protocol)
     width, height = fitted_size(*image.size, protocol.width)
     image = image.resize((width, height), RESAMPLING[protocol.resample])
-    side = protocol.width
-    rows, columns = (side, side) if protocol.square else (height, width)
     canvas = Canvas(
         height=rows,
         width=columns,

@@ -38,7 +38,9 @@ class Protocol:
     width: int = 435
     """Side, in pixels, of the square that the picture must fit into."""
     iterations: int = 5000
-    """Number of optimisation steps."""
+    """Number of optimisation steps; at every scale but the first, half of them."""
+    scales: int = 1
+    """From coarse to fine: paint at 1/2^(n-1) of the width first, ..., 1/2, 1."""
     learning_rate: float = 4.0
     """Adam's alpha, in grey levels."""
     content_weight: float = 0.005
@@ -147,6 +149,7 @@ class Protocol:
 _LEAST: dict[str, float] = {
     "width": 1,
     "iterations": 1,
+    "scales": 1,
     "learning_rate": 0,
     "content_weight": 0,
     "tv_weight": 0,

@@ -20,9 +20,10 @@ from chainer_style.engines.base import Device, Engine, Losses, Precision, Proble
 from chainer_style.images import Array, Source
 from chainer_style.networks import Network
 from chainer_style.networks.nodes import Node
+from chainer_style.posing import Setup
 from chainer_style.protocols import Protocol
+from chainer_style.scales import enlarged
 from chainer_style.weights import Weights
-from chainer_style.weights import load as load_weights
 
 
 @dataclass(frozen=True)
@@ -41,68 +42,142 @@ class Iterate:
 
     index: int
     seconds: float
-    _engine: Engine
-    _read_losses: Callable[[], Losses]
+    _transfer: Transfer
+    read_losses: Callable[[], Losses]
+    """Gives `losses`, and may be kept: it needs neither picture nor engine."""
 
-    @functools.cached_property
+    @property
     def losses(self) -> Losses:
         """The losses before this iteration's update."""
-        return self._read_losses()
+        return self.read_losses()
 
     @property
     def array(self) -> Array:
         """The picture in network units, (1, 3, height, width) float32."""
-        return self._engine.image
+        return self._transfer.image
 
     @property
     def picture(self) -> Image.Image:
         """The picture, without padding."""
-        return images.to_image(self.array, self._engine.problem.canvas)
+        return self._transfer.picture
 
     @property
     def label(self) -> str:
         """What to say of the weights beside the picture."""
-        return self._engine.problem.weights.label
+        return self._transfer.problem.weights.label
 
 
-@dataclass(frozen=True)
 class Transfer:
     """A transfer that is set up and waits to run.
 
-    Attributes
+    Parameters
     ----------
     problem
-        What is computed.
+        What is computed: of the scale that it is at.
     engine
         What computes it.
     seed
         Of the noise that it starts from.
+    setup, make
+        What poses the further scales, and makes their engines, where there are some.
+
+    Attributes
+    ----------
+    scale
+        Number of the scale that it is at, from 0.
+    done
+        Number of iterations so far, at all scales together.
     """
 
-    problem: Problem
-    engine: Engine
-    seed: int
+    def __init__(
+        self,
+        problem: Problem,
+        engine: Engine,
+        seed: int,
+        setup: Setup | None = None,
+        make: Callable[[Problem], Engine] | None = None,
+    ) -> None:
+        self.problem = problem
+        self.seed = seed
+        self.scale = self.done = 0
+        self._engine: Engine | None = engine
+        self._setup, self._make = setup, make
+
+    @property
+    def engine(self) -> Engine:
+        """What computes the scale that it is at."""
+        assert self._engine is not None
+        return self._engine
+
+    @property
+    def protocol(self) -> Protocol:
+        """Every setting, as it was asked for."""
+        return self._setup.protocol if self._setup else self.problem.protocol
+
+    @property
+    def scales(self) -> tuple[Protocol, ...]:
+        """The settings of every scale, from coarse to fine."""
+        return self._setup.scales if self._setup else (self.problem.protocol,)
+
+    @property
+    def iterations(self) -> int:
+        """How many there are at all scales together."""
+        return sum(scale.iterations for scale in self.scales)
+
+    @property
+    def image(self) -> Array:
+        """A copy of the picture as it stands, (1, 3, height, width) float32."""
+        if self._engine is None:  # the next scale's could not be made
+            return self.problem.start.copy()
+        return self._engine.image
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every pixel is a number."""
+        return self._engine is None or self._engine.is_finite
 
     @property
     def picture(self) -> Image.Image:
         """The picture as it stands, without padding."""
-        return images.to_image(self.engine.image, self.problem.canvas)
+        return images.to_image(self.image, self.problem.canvas)
 
     def run(self, iterations: int | None = None) -> Iterator[Iterate]:
         """Optimise, and yield an `Iterate` after every step.
 
+        Iterations are counted through all scales. The last one goes on for as long as
+        it is asked to.
+
         Parameters
         ----------
         iterations
-            How many; by default as many as the protocol says.
+            How many; by default those that are left of the protocol's.
         """
-        total = iterations or self.problem.protocol.iterations
-        for index in range(total):
+        until = self.done + iterations if iterations else self.iterations
+        while self.done < until:
+            begun = self.scales[: self.scale + 1]
+            due = sum(scale.iterations for scale in begun)
+            if self.done >= due and len(begun) < len(self.scales):
+                self._enlarge()
             begin = time.perf_counter()
             read_losses = self.engine.step()
             self.engine.synchronize()
             seconds = time.perf_counter() - begin
-            yield Iterate(index, seconds, self.engine, read_losses)
+            index, self.done = self.done, self.done + 1
+            yield Iterate(index, seconds, self, functools.cache(read_losses))
+
+    def _enlarge(self) -> None:
+        """Go on at the next scale."""
+        assert self._setup is not None
+        assert self._make is not None
+        posed = self._setup.posed(self.scale + 1)
+        state = enlarged(self.engine.state, posed.canvas)
+        self.problem = posed.problem(self.problem.weights, state.image)
+        self.scale += 1
+        # Before the next one takes its memory. Nothing else knows this one: an iterate
+        # knows the transfer alone.
+        self._engine = None
+        self._engine = self._make(self.problem)
+        self._engine.restore(state)
 
 
 def stylize(
@@ -178,17 +253,17 @@ def prepare(
         If anything given cannot be used.
     """
     engines.check(engine, device)
-    problem = pose(
-        content,
-        style,
-        protocol=protocol,
-        weights=weights,
-        seed=seed,
-        watch=watch,
-        **options,
-    )
-    made = engines.create(engine, problem, device, precision, compiling)
-    return Transfer(problem, made, seed)
+
+    def make(problem: Problem) -> Engine:
+        return engines.create(engine, problem, device, precision, compiling)
+
+    settings = _settings(protocol, weights, options)
+    setup = Setup(content, style, settings, network_for(settings))
+    first = setup.posed(0)
+    start = _start(first.protocol, first.canvas, first.content, seed)
+    found = setup.weights(weights, first, watch)
+    problem = first.problem(found, start)
+    return Transfer(problem, make(problem), seed, setup, make)
 
 
 def pose(
@@ -201,28 +276,20 @@ def pose(
     watch: Callable[[Sequence[Node]], Iterable[Node]] = iter,
     **options: Any,
 ) -> Problem:
-    """Return what a transfer computes, for an engine; see `prepare`."""
+    """Return what a transfer of one scale computes, for an engine; see `prepare`."""
+    settings = _settings(protocol, weights, options).with_options(scales=1)
+    setup = Setup(content, style, settings, network_for(settings))
+    first = setup.posed(0)
+    start = _start(settings, first.canvas, first.content, seed)
+    return first.problem(setup.weights(weights, first, watch), start)
+
+
+def _settings(
+    protocol: str | Protocol, weights: str | Weights | None, options: dict[str, Any]
+) -> Protocol:
     settings = protocols.get(protocol) if isinstance(protocol, str) else protocol
     named = weights if isinstance(weights, str) else None
-    settings = settings.with_options(weights=named, **options)
-    network = network_for(settings)
-    content_array, canvas = images.prepare(content, settings, network)
-    network.check_size(canvas.height, canvas.width)
-    style_array, style_canvas = images.prepare(style, settings, network)
-    network.check_size(style_canvas.height, style_canvas.width)
-    start = _start(settings, canvas, content_array, seed)
-    if not isinstance(weights, Weights):
-        pictures = (content_array, style_array)
-        weights = load_weights(settings.weights, network, pictures, watch)
-    return Problem(
-        network=network,
-        weights=weights.for_network(network),
-        protocol=settings,
-        content=content_array,
-        style=style_array,
-        start=start,
-        canvas=canvas,
-    )
+    return settings.with_options(weights=named, **options)
 
 
 def network_for(protocol: Protocol) -> Network:

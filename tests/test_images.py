@@ -153,6 +153,19 @@ def test_exif_orientation(tmp_path):
     np.testing.assert_array_equal(array, as_the_2016_script_did(image, 6))
 
 
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tiff"])
+def test_the_size_is_known_before_the_pixels(tmp_path, suffix, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"turned.{suffix}"
+    checkers(6, 4).save(path, exif=exif)
+    for orient in (True, False):
+        expected = images.read(path, orient=orient).size
+        assert images.size(path, orient=orient) == expected
+    assert images.size(checkers(6, 4)) == (6, 4)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".gif", ".tiff", ".webp"])
 def test_common_formats(tmp_path, suffix):
     path = tmp_path / f"picture{suffix}"

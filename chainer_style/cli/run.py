@@ -66,6 +66,13 @@ def setting(*names: str, field: str, help: str, **more: Any) -> Decorator:
     "--iter", "--iterations", field="iterations", type=int, help="Number of steps."
 )
 @setting(
+    "--scales",
+    field="scales",
+    type=int,
+    help="Paint coarse to fine: each scale is twice as wide as the last, and all but "
+    "the first have half of the iterations.",
+)
+@setting(
     "--lr",
     "--learning-rate",
     field="learning_rate",
@@ -178,19 +185,19 @@ def run(
         **options,
     )
     make_folder(output)
-    settings = job.problem.protocol
+    every = job.protocol.snapshot_every
     log = observers.RunLog(job, {"content": content, "style": style})
     try:
         with observers.interruptible(job.run()) as iterates:
             watched = observers.finite(log.watch(iterates))
-            kept = observers.snapshots(watched, output, settings.snapshot_every)
-            for _ in observers.progress(kept, settings.iterations, quiet=quiet):
+            kept = observers.snapshots(watched, output, every)
+            for _ in observers.progress(kept, job.iterations, quiet=quiet):
                 pass
     finally:
         _save(job, log, output)
     label = job.problem.weights.label
     click.echo(f"{output / FINAL}: {log.iterations} iterations, {label}")
-    if log.iterations < settings.iterations:
+    if log.iterations < job.iterations:
         raise click.exceptions.Exit(INTERRUPTED)
 
 
@@ -204,6 +211,6 @@ def _save(job: Transfer, log: RunLog, output: Path) -> None:
 
     if not log.iterations:
         return
-    if job.engine.is_finite:
+    if job.is_finite:
         images.save(job.picture, output / FINAL, job.problem.weights.label)
     log.write(output / "run.json")

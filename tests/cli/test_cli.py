@@ -73,6 +73,33 @@ def test_run(call, base, tmp_path):
         assert image.text["Description"].startswith("self-taught weights (no labels")
 
 
+def test_coarse_to_fine(call, base, tmp_path):
+    """Iterations, and so the pictures' numbers, are counted through the scales."""
+    words = ["-w", 40, "--scales", 9, "--iter", 4, "--snapshot-every", 2, "-o", "out"]
+    result = call(*base, *words)
+    assert result.exit_code == 0, result.output
+    assert "6 iterations" in result.output
+    sizes = {}
+    for path in (tmp_path / "out").glob("*.png"):
+        with Image.open(path) as image:
+            sizes[path.name] = image.size
+    assert sizes == {
+        "im_00000.png": (20, 15),
+        "im_00002.png": (20, 15),
+        "im_00004.png": (40, 30),
+        "final.png": (40, 30),
+    }
+    document = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert document["scales"] == [
+        {"width": 20, "iterations": 4},
+        {"width": 40, "iterations": 2},
+    ]
+    protocol = document["protocol"]
+    assert (protocol["width"], protocol["iterations"], protocol["scales"]) == (40, 4, 9)
+    assert document["size"] == {"height": 30, "width": 40}
+    assert len(document["iterations"]) == 6
+
+
 def test_the_original_scripts_options(call, pictures, tmp_path):
     """As one called chainer-gogh.py in 2015, with the protocol named."""
     result = call(
@@ -125,6 +152,8 @@ def test_start_from_a_picture_and_from_an_array(call, base, pictures, tmp_path):
         (["-w", "0"], "width must be 1 or more, not 0"),
         (["-m", "nin", "-w", "60"], "NIN needs a picture of at least 67 pixels"),
         (["--iter", "0"], "iterations must be 1 or more"),
+        (["--scales", "0"], "scales must be 1 or more"),
+        (["--scales", "3", "-i", "text.png"], "text.png is not a picture"),
         (["--lr", "nan"], "learning rate must be a finite number"),
         (["--pooling", "L2"], "'L2' is not one of 'average', 'max', 'l2'"),
         (["-g", "99"], "no CUDA device"),
