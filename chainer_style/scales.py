@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from chainer_style import images
+from chainer_style import images, reading
 from chainer_style.engines.base import State
 from chainer_style.errors import UserError
 from chainer_style.images import Array, Canvas, Source
@@ -54,7 +54,7 @@ def plan(
     """
     if settings.scales == 1:
         return (settings,)
-    sizes = [images.size(source, orient=settings.orient) for source in sources]
+    sizes = [reading.size(source, orient=settings.orient) for source in sources]
     least = network.minimum_size()
     found = [settings]
     for halvings in range(1, settings.scales):
@@ -115,7 +115,7 @@ def resized(array: Array, canvas: Canvas, filter: Image.Resampling) -> Array:
     scale = array.shape[2] / height
     for channel, result in zip(array[0], found[0], strict=True):
         image = Image.fromarray(np.ascontiguousarray(channel, np.float32))
-        for rows in images.bands(height, width):
+        for rows in reading.bands(height, width):
             box = (0, rows.start * scale, image.width, rows.stop * scale)
             size = width, rows.stop - rows.start
             # The filter reads beyond the box where there is something to read.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from chainer_style import engines, images, networks, protocols
+from chainer_style import engines, images, networks, protocols, reading
 from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
 from chainer_style.images import Array, Source
 from chainer_style.networks import Network
@@ -314,6 +314,10 @@ def _start(
     if protocol.init == "noise":
         # np.random.uniform(-20, 20, ...) in the 2016 code, which set no seed.
         reach = protocol.noise_range
-        noise = np.random.RandomState(seed).uniform(-reach, reach, content.shape)
-        return noise.astype(np.float32)
+        random = np.random.RandomState(seed)
+        noise = np.empty(content.shape, np.float32)
+        # Few at a time: the generator's double precision takes twice the memory.
+        for part in np.array_split(noise.reshape(-1), 1 + noise.size // reading.BAND):
+            part[:] = random.uniform(-reach, reach, part.size)
+        return noise
     return images.prepare_start(protocol.init, protocol, canvas, content)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from chainer_style import engines, images, networks, posing, scales, transfer
+from chainer_style import engines, images, networks, posing, reading, scales, transfer
 from chainer_style.engines.base import Device, State
 from chainer_style.protocols import MODERN, PROTOCOLS
 
@@ -83,7 +83,7 @@ def test_bands_do_not_show(height, width, larger):
         whole = [Image.fromarray(a).resize(larger[::-1], kind) for a in array[0]]
         np.testing.assert_allclose(found[0], whole, atol=1e-5)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(images, "BAND", 100)
+            patch.setattr(reading, "BAND", 100)
             found = scales.resized(array, canvas(*larger), kind)
         np.testing.assert_allclose(found[0], whole, atol=1e-5)
 
@@ -180,7 +180,7 @@ def test_the_next_scale_begins_without_a_jump(pictures, weights_of, monkeypatch)
         transfer, "enlarged", lambda *given: begun.append(real(*given)) or begun[-1]
     )
     options = {"width": 64, "iterations": 40, "weights": weights_of("vgg16")}
-    options |= {"init": "noise", "engine": "numpy"}
+    options |= {"init": "noise", "engine": "cpu", "device": Device(threads=1)}
     job = transfer.prepare(*pictures, scales=2, **options)
     losses = [iterate.losses.total for iterate in job.run(45)]
     (state,) = begun
