@@ -95,7 +95,8 @@ class Setup:
     def weights(
         self,
         given: str | Weights | None,
-        first: Posed,
+        scale: int,
+        posed: Posed,
         watch: Callable[[Sequence[Node]], Iterable[Node]],
     ) -> Weights:
         """Return the weights of all scales, loaded or learned once.
@@ -104,15 +105,18 @@ class Setup:
         ----------
         given
             Weights, or what the protocol says already.
-        first
-            The pictures of the first scale.
+        scale, posed
+            A scale whose pictures are at hand.
         watch
             See `prepare`.
         """
         if not isinstance(given, Weights):
-            if scale := learned_at(self.scales):
-                first = self._kept[scale] = self.posed(scale)
-            pictures = first.content, first.style
+            learned = learned_at(self.scales)
+            if learned != scale:
+                posed = self.posed(learned)
+            if learned > scale:
+                self._kept[learned] = posed
+            pictures = posed.content, posed.style
             spec = self.protocol.weights
             given = load_weights(spec, self._network, pictures, watch)
         return given.for_network(self._network)

@@ -7,16 +7,27 @@ Progress bars, snapshots and records are observers of the loop (package
 from __future__ import annotations
 
 import functools
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from chainer_style import engines, images, networks, protocols, reading
-from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
+from chainer_style import checkpoint, engines, images, networks, protocols, reading
+from chainer_style.engines.base import (
+    Device,
+    Engine,
+    Losses,
+    Precision,
+    Problem,
+    State,
+    all_finite,
+)
+from chainer_style.errors import UserError
 from chainer_style.images import Array, Source
 from chainer_style.networks import Network
 from chainer_style.networks.nodes import Node
@@ -87,6 +98,8 @@ class Transfer:
         Number of the scale that it is at, from 0.
     done
         Number of iterations so far, at all scales together.
+    record
+        What was noted of the iterations before it was gone on with.
     """
 
     def __init__(
@@ -100,7 +113,10 @@ class Transfer:
         self.problem = problem
         self.seed = seed
         self.scale = self.done = 0
+        self.record: Sequence[Mapping[str, Any]] = ()
         self._engine: Engine | None = engine
+        self._between: State | None = None
+        """What the next scale begins with, until its engine has it."""
         self._setup, self._make = setup, make
 
     @property
@@ -127,19 +143,45 @@ class Transfer:
     @property
     def image(self) -> Array:
         """A copy of the picture as it stands, (1, 3, height, width) float32."""
-        if self._engine is None:  # the next scale's could not be made
-            return self.problem.start.copy()
-        return self._engine.image
+        if self._between is not None:
+            return self._between.image.copy()
+        return self.engine.image
 
     @property
     def is_finite(self) -> bool:
         """Whether every pixel is a number."""
-        return self._engine is None or self._engine.is_finite
+        if self._between is not None:
+            return all_finite(self._between.image)
+        return self.engine.is_finite
 
     @property
     def picture(self) -> Image.Image:
         """The picture as it stands, without padding."""
         return images.to_image(self.image, self.problem.canvas)
+
+    def as_checkpoint(
+        self, record: Sequence[Mapping[str, Any]] = ()
+    ) -> checkpoint.Checkpoint:
+        """Return what to go on from later, in copies.
+
+        Parameters
+        ----------
+        record
+            What to note of the iterations so far, of plain values.
+        """
+        problem = self.problem
+        identity = {
+            **checkpoint.of_settings(self.protocol, self.scales, self.seed),
+            **checkpoint.of_pictures(problem.content, problem.style),
+            **checkpoint.of_weights(problem.weights),
+        }
+        state = self._between or self.engine.state
+        return checkpoint.Checkpoint(identity, self.scale, self.done, state, record)
+
+    def go_on(self, found: checkpoint.Checkpoint) -> None:
+        """Go on from a checkpoint of the scale that it is at."""
+        self.scale, self.done, self.record = found.scale, found.done, found.record
+        self.engine.restore(found.state)
 
     def run(self, iterations: int | None = None) -> Iterator[Iterate]:
         """Optimise, and yield an `Iterate` after every step.
@@ -170,7 +212,7 @@ class Transfer:
         assert self._setup is not None
         assert self._make is not None
         posed = self._setup.posed(self.scale + 1)
-        state = enlarged(self.engine.state, posed.canvas)
+        self._between = state = enlarged(self.engine.state, posed.canvas)
         self.problem = posed.problem(self.problem.weights, state.image)
         self.scale += 1
         # Before the next one takes its memory. Nothing else knows this one: an iterate
@@ -178,6 +220,7 @@ class Transfer:
         self._engine = None
         self._engine = self._make(self.problem)
         self._engine.restore(state)
+        self._between = None
 
 
 def stylize(
@@ -222,6 +265,7 @@ def prepare(
     seed: int = 0,
     watch: Callable[[Sequence[Node]], Iterable[Node]] = iter,
     compiling: engines.Watch = iter,
+    resume: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Transfer:
     """Set up a transfer.
@@ -244,6 +288,9 @@ def prepare(
         far it is.
     compiling
         The same for the kernels of an engine that compiles some, once per machine.
+    resume
+        File of a `chainer_style.checkpoint` to go on from: of a run that was set up in
+        the same way. Engine, device and precision may be others.
     **options
         Fields of the protocol to replace, such as ``width=512``.
 
@@ -259,11 +306,36 @@ def prepare(
 
     settings = _settings(protocol, weights, options)
     setup = Setup(content, style, settings, network_for(settings))
+    if resume is not None:
+        return _resumed(Path(resume), setup, weights, seed, watch, make)
     first = setup.posed(0)
     start = _start(first.protocol, first.canvas, first.content, seed)
-    found = setup.weights(weights, first, watch)
+    found = setup.weights(weights, 0, first, watch)
     problem = first.problem(found, start)
     return Transfer(problem, make(problem), seed, setup, make)
+
+
+def _resumed(
+    path: Path,
+    setup: Setup,
+    given: str | Weights | None,
+    seed: int,
+    watch: Callable[[Sequence[Node]], Iterable[Node]],
+    make: Callable[[Problem], Engine],
+) -> Transfer:
+    """Set up what a checkpoint was left of."""
+    found = checkpoint.load(path)
+    found.check(path, checkpoint.of_settings(setup.protocol, setup.scales, seed))
+    if found.done >= sum(scale.iterations for scale in setup.scales):
+        raise UserError(f"{path} is of a run that was done: nothing is left to do")
+    posed = setup.posed(found.scale)
+    found.check(path, checkpoint.of_pictures(posed.content, posed.style))
+    weights = setup.weights(given, found.scale, posed, watch)
+    found.check(path, checkpoint.of_weights(weights))
+    problem = posed.problem(weights, found.state.image)
+    job = Transfer(problem, make(problem), seed, setup, make)
+    job.go_on(found)
+    return job
 
 
 def pose(
@@ -281,7 +353,7 @@ def pose(
     setup = Setup(content, style, settings, network_for(settings))
     first = setup.posed(0)
     start = _start(settings, first.canvas, first.content, seed)
-    return first.problem(setup.weights(weights, first, watch), start)
+    return first.problem(setup.weights(weights, 0, first, watch), start)
 
 
 def _settings(

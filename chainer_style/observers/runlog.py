@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,19 @@ class RunLog:
         The run.
     inputs
         Names of the files it was started with.
+    earlier
+        Entries of the iterations before it was gone on with.
     """
 
-    def __init__(self, transfer: Transfer, inputs: dict[str, str]) -> None:
+    def __init__(
+        self,
+        transfer: Transfer,
+        inputs: dict[str, str],
+        earlier: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self._transfer = transfer
         self._inputs = inputs
+        self._earlier = earlier
         self._engine = transfer.engine.name
         self._kept: list[tuple[float, Callable[[], Losses]]] = []
 
@@ -42,13 +50,24 @@ class RunLog:
 
     @property
     def iterations(self) -> int:
-        """How many iterations were watched."""
-        return len(self._kept)
+        """How many iterations it knows of."""
+        return len(self._earlier) + len(self._kept)
+
+    @property
+    def entries(self) -> list[Mapping[str, Any]]:
+        """What is kept of every iteration, of plain values."""
+        taps = [tap.name for tap in self._transfer.problem.network.taps]
+        return [
+            *self._earlier,
+            *(
+                {"seconds": seconds, **_losses(read_losses(), taps)}
+                for seconds, read_losses in self._kept
+            ),
+        ]
 
     def document(self) -> dict[str, Any]:
         """Return the run as it stands."""
         problem = self._transfer.problem
-        taps = [tap.name for tap in problem.network.taps]
         return {
             "format": FORMAT,
             "inputs": self._inputs,
@@ -63,10 +82,8 @@ class RunLog:
                 for scale in self._transfer.scales
             ],
             "environment": environment(),
-            "iterations": [
-                {"seconds": seconds, **_losses(read_losses(), taps)}
-                for seconds, read_losses in self._kept
-            ],
+            "resumed_after": len(self._earlier),
+            "iterations": self.entries,
         }
 
     def write(self, path: Path) -> None:
