@@ -100,6 +100,9 @@ class Protocol:
     """Noise starts from uniform(-20, 20)."""
     final_learning_rate: float = 1.0
     """Share of the learning rate left at the last iteration, falling linearly."""
+    epsilon_falls: bool = False
+    """Let Adam's epsilon fall with the number of pixels, as gradients of means do; by
+    Chainer's constant a picture of some thousand pixels hardly moves."""
     pixelwise_clip: bool = True
     """On the CPU, clip by a Python call per pixel (np.vectorize)."""
 
@@ -185,6 +188,7 @@ MODERN = Protocol(
     cpu_type_check=False,
     holds_graph=False,
     final_learning_rate=0.1,
+    epsilon_falls=True,
     pixelwise_clip=False,
 )
 

@@ -28,7 +28,7 @@ from chainer_style.engines.base import (
     Problem,
     State,
 )
-from chainer_style.engines.steps import clip_by_pixel, learning_rate
+from chainer_style.engines.steps import clip_by_pixel, epsilon, learning_rate
 from chainer_style.errors import UserError
 from chainer_style.images import Array
 from chainer_style.links import NetworkChain
@@ -76,7 +76,10 @@ class ChainerEngine(Engine):
                 self._set_targets()
             self._bounds = tuple(self._send(b) for b in problem.canvas.bounds)
             self._picture = L.Parameter(self._send(problem.start))
-            self._optimizer = optimizers.Adam(alpha=protocol.learning_rate)
+            self._optimizer = optimizers.Adam(
+                alpha=protocol.learning_rate,
+                eps=epsilon(protocol, *problem.start.shape[2:]),
+            )
             self._optimizer.setup(self._picture)
         self._scheduled = 0
         self._held: _Terms | None = None

@@ -14,6 +14,21 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 """Adam's constants: Chainer's defaults, which the program of 2016 kept."""
 
 
+PIXELS = 256 * 256
+"""Pixels of a picture up to which `EPSILON` serves."""
+
+
+def epsilon(protocol: Protocol, height: int, width: int) -> float:
+    """Return what Adam adds to the root of the second moment, for a picture's size.
+
+    The losses are means, and so a pixel's gradient is as small as pixels are many: of
+    some hundred thousand it comes near `EPSILON`, which would then slow every step.
+    """
+    if not protocol.epsilon_falls:
+        return EPSILON
+    return EPSILON * min(1.0, PIXELS / (height * width))
+
+
 def learning_rate(protocol: Protocol, iteration: int) -> float:
     """Return Adam's alpha at an iteration, from 0, in grey levels."""
     share = 1 - iteration / protocol.iterations * (1 - protocol.final_learning_rate)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainer_style import engines, networks
+from chainer_style.engines import steps
 from chainer_style.engines.base import Device
 from chainer_style.engines.cpu.kernels import target
 from chainer_style.errors import UserError
@@ -160,6 +161,27 @@ def test_a_state_is_any_engines(weights_of):
             pictures.append(other.image)
     for picture in pictures[1:]:
         assert np.abs(picture - pictures[0]).mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", [Kind("chainer", "float32", 1, 0), *KINDS], ids=str)
+@pytest.mark.parametrize(("protocol", "share"), [("2016", 1), ("modern", 16 / 320)])
+def test_epsilon_falls_as_pixels_become_more(
+    weights_of, kind, protocol, share, monkeypatch
+):
+    monkeypatch.setattr(steps, "PIXELS", 16)
+    monkeypatch.setattr(steps, "EPSILON", 1e-4)
+    problem = problems.make(weights_of, "vgg16", 16, 20, protocol, learning_rate=0.01)
+    engine = kind.create(problem)
+    _, gradient = engine.evaluate(problem.start)
+    engine.step()
+    gradient = gradient.astype(float)
+    root = np.abs(gradient) * 0.001**0.5
+    rate = 0.01 * 0.001**0.5 / 0.1
+    expected = -rate * 0.1 * gradient / (root + 1e-4 * share)
+    low, high = problem.canvas.bounds  # nothing within them is clipped
+    inside = (problem.start > low + 1) & (problem.start < high - 1)
+    moved = (engine.image - problem.start)[inside]
+    np.testing.assert_allclose(moved, expected[inside], rtol=0.02, atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", [Kind("chainer", "float32", 1, 0), *KINDS], ids=str)

@@ -15,7 +15,7 @@ from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.targets import Target
 from chainer_style.engines.cpu.team import Team
 from chainer_style.engines.static.objective import layout
-from chainer_style.engines.steps import BETA1, BETA2, EPSILON
+from chainer_style.engines.steps import BETA1, BETA2, epsilon
 from chainer_style.networks import INPUT
 from chainer_style.protocols import Protocol
 
@@ -94,7 +94,7 @@ class Sketch:
             positions=block,
             scale=BETA1,
             second_scale=BETA2,
-            third_scale=EPSILON,
+            third_scale=epsilon(self._protocol, shape.height, shape.width),
             mode=apart,
             **shape.read(),
         )

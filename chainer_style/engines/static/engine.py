@@ -32,9 +32,9 @@ from chainer_style.engines.static.plan import Plan
 from chainer_style.engines.steps import (
     BETA1,
     BETA2,
-    EPSILON,
     clip_by_pixel,
     corrected_rate,
+    epsilon,
 )
 
 
@@ -145,7 +145,7 @@ class NumpyEngine(Engine):
         room *= 1 - BETA2
         second += room
         np.sqrt(second, out=gradient)
-        gradient += EPSILON
+        gradient += epsilon(self.problem.protocol, *gradient.shape[:2])
         np.divide(first, gradient, out=gradient)
         gradient *= rate
         self._picture -= gradient
