@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from chainer_style.engines.base import Engine, Losses, Problem
+from chainer_style.engines.base import Engine, Losses, Problem, State
 from chainer_style.engines.steps import learning_rate
 from chainer_style.images import Array
 from chainer_style.networks import INPUT, Network
@@ -25,6 +25,9 @@ from chainer_style.networks.nodes import Dropout, ReLU
 from chainer_style.trainers.with_pytorch import apply
 
 Tensor = torch.Tensor
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What PyTorch's Adam calls them."""
 
 
 class PyTorchLoop(Engine):
@@ -150,10 +153,33 @@ class PyTorchLoop(Engine):
     @property
     def image(self) -> Array:
         """A copy of the picture as it stands (see `Engine`)."""
-        return np.array(self._picture.detach().numpy(), order="C")
+        return _copied(self._picture)
+
+    @property
+    def state(self) -> State:
+        """How far it is, in copies (see `Engine`)."""
+        kept = self._optimizer.state[self._picture]
+        zeros = torch.zeros_like(self._picture)
+        first, second = (_copied(kept.get(name, zeros)) for name in MOMENTS)
+        done = int(kept.get("step", 0))
+        return State(self.image, first, second, done, self._iteration)
+
+    def restore(self, state: State) -> None:
+        """Go on from a state (see `Engine`)."""
+        moments = map(self._send, (state.first, state.second))
+        kept = dict(zip(MOMENTS, moments, strict=True))
+        step = torch.tensor(float(state.done))
+        self._optimizer.state[self._picture] = {"step": step, **kept}
+        with torch.no_grad():
+            self._picture.copy_(self._send(state.image))
+        self._iteration = state.scheduled
 
     def synchronize(self) -> None:
         """Return at once: on a CPU PyTorch has done what it was asked for."""
+
+
+def _copied(tensor: Tensor) -> Array:
+    return np.array(tensor.detach().numpy(), order="C")
 
 
 def in_place(network: Network) -> frozenset[str]:

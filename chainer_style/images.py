@@ -6,24 +6,25 @@ green, red, in grey levels 0..255 minus a mean: *network units*.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from chainer_style.errors import UserError
 from chainer_style.files import replacing
 from chainer_style.networks import Network
 from chainer_style.protocols import Protocol
+from chainer_style.reading import Source as Source
+from chainer_style.reading import bands, bands_of
+from chainer_style.reading import read as read
 
 Array = npt.NDArray[np.float32]
 Mean = tuple[float, float, float]
-Source = str | os.PathLike[str] | Image.Image
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -70,70 +71,6 @@ def mean_of(protocol: Protocol, network: Network) -> Mean:
     return (protocol.mean,) * 3
 
 
-def read(source: Source, *, orient: bool = True, matte: bool = True) -> Image.Image:
-    """Open a picture of any common format as RGB.
-
-    Greyscale, palette, CMYK, 1-bit, 16-bit and floating-point pictures are
-    brought to 8 bits per channel.
-
-    Parameters
-    ----------
-    source
-        A file, or a Pillow image.
-    orient
-        Turn the picture as its EXIF orientation says.
-    matte
-        Blend transparency over white; otherwise the alpha channel is dropped.
-
-    Raises
-    ------
-    UserError
-        If there is no such file, or it is no picture that Pillow can read.
-    """
-    if isinstance(source, Image.Image):
-        return _to_rgb(source, orient, matte)
-    path = Path(source)
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; expected a picture file")
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return _to_rgb(image, orient, matte)
-    except FileNotFoundError:
-        raise UserError(f"no such picture: {path}") from None
-    except UnidentifiedImageError:
-        raise UserError(f"{path} is not a picture that Pillow can read") from None
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{path} is too large a picture: {error}") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"cannot read the picture {path}: {error}") from None
-
-
-def _to_rgb(image: Image.Image, orient: bool, matte: bool) -> Image.Image:
-    if orient:
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):
-        image = _to_8_bits(image)
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    if not matte:
-        return image.convert("RGB")
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image).convert("RGB")
-
-
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Bring a one-channel picture of 16, 32 bits or floats to 8 bits."""
-    values = np.asarray(image, np.float64)
-    if image.mode == "F":
-        # Floats have no fixed range: 0..1 by custom, else 0..255.
-        values = values * 255 if values.max(initial=0) <= 1 else values
-    elif image.mode != "I" or values.max(initial=0) > 255:
-        values = values / 257  # 65535 / 255
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
-
-
 def fitted_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Return the (width, height) that fits a picture into a square.
 
@@ -155,6 +92,25 @@ def fitted_size(width: int, height: int, side: int) -> tuple[int, int]:
             "pixels: nothing would be left of its shorter side; choose a larger --width"
         )
     return size
+
+
+def extent(size: tuple[int, int], protocol: Protocol) -> tuple[int, int]:
+    """Return (height, width) of the array that `prepare` makes.
+
+    Parameters
+    ----------
+    size
+        (width, height) of the picture.
+    protocol
+        Says the width and the padding.
+
+    Raises
+    ------
+    UserError
+        If nothing would be left of the picture.
+    """
+    width, height = fitted_size(*size, protocol.width)
+    return (protocol.width,) * 2 if protocol.square else (height, width)
 
 
 def prepare(
@@ -184,10 +140,9 @@ def prepare(
         If the picture cannot be read or fitted.
     """
     image = read(source, orient=protocol.orient, matte=protocol.matte)
+    rows, columns = extent(image.size, protocol)
     width, height = fitted_size(*image.size, protocol.width)
-    image = image.resize((width, height), RESAMPLING[protocol.resample])
-    side = protocol.width
-    rows, columns = (side, side) if protocol.square else (height, width)
+    image = _resized(image, (width, height), protocol)
     canvas = Canvas(
         height=rows,
         width=columns,
@@ -195,11 +150,27 @@ def prepare(
         left=columns - width,
         mean=mean_of(protocol, network),
     )
-    array = np.zeros((1, 3, rows, columns), np.float32)
-    pixels = np.asarray(image, np.float32)
-    array[0, :, canvas.top :, canvas.left :] = pixels.transpose(2, 0, 1)[::-1]
-    array -= np.array(canvas.mean, np.float32).reshape(1, 3, 1, 1)
+    array = np.empty((1, 3, rows, columns), np.float32)
+    array[:] = canvas.bounds[0]  # black
+    _pour(image, array, canvas)
     return array, canvas
+
+
+def _resized(
+    image: Image.Image, size: tuple[int, int], protocol: Protocol
+) -> Image.Image:
+    if image.size == size:
+        return image
+    return image.resize(size, RESAMPLING[protocol.resample])
+
+
+def _pour(image: Image.Image, array: Array, canvas: Canvas) -> None:
+    """Write a picture where it lies within an array, in network units."""
+    room = array[0, :, canvas.top :, canvas.left :]
+    mean = np.array(canvas.mean, np.float32).reshape(3, 1, 1)
+    for top, band in bands_of(image):
+        pixels = np.asarray(band, np.float32).transpose(2, 0, 1)[::-1]
+        np.subtract(pixels, mean, out=room[:, top : top + band.height])
 
 
 def prepare_start(
@@ -224,10 +195,8 @@ def prepare_start(
         return _load_start(Path(source), content.shape)
     image = read(source, orient=protocol.orient, matte=protocol.matte)
     size = canvas.width - canvas.left, canvas.height - canvas.top
-    pixels = np.asarray(image.resize(size, RESAMPLING[protocol.resample]), np.float32)
     start = content.copy()
-    start[0, :, canvas.top :, canvas.left :] = pixels.transpose(2, 0, 1)[::-1]
-    start[:, :, canvas.top :, canvas.left :] += canvas.bounds[0]
+    _pour(_resized(image, size, protocol), start, canvas)
     return start
 
 
@@ -259,10 +228,16 @@ def to_image(array: npt.NDArray[Any], canvas: Canvas) -> Image.Image:
         As `prepare` returned it for the content picture.
     """
     mean = np.array(canvas.mean, array.dtype).reshape(3, 1, 1)
-    levels = array[0, :, canvas.top :, canvas.left :] + mean
-    # Cut off, not rounded: ``astype(np.uint8)`` in the 2016 code.
-    pixels = np.clip(levels, 0, 255).astype(np.uint8)
-    return Image.fromarray(np.ascontiguousarray(pixels[::-1].transpose(1, 2, 0)))
+    shown = array[0, :, canvas.top :, canvas.left :]
+    _, height, width = shown.shape
+    image = Image.new("RGB", (width, height))
+    for rows in bands(height, width):
+        levels = shown[:, rows] + mean
+        # Cut off, not rounded: ``astype(np.uint8)`` in the 2016 code.
+        pixels = np.clip(levels, 0, 255, out=levels).astype(np.uint8)
+        band = np.ascontiguousarray(pixels[::-1].transpose(1, 2, 0))
+        image.paste(Image.fromarray(band), (0, rows.start))
+    return image
 
 
 def save(image: Image.Image, path: Path, caption: str) -> None:

@@ -38,7 +38,9 @@ class Protocol:
     width: int = 435
     """Side, in pixels, of the square that the picture must fit into."""
     iterations: int = 5000
-    """Number of optimisation steps."""
+    """Number of optimisation steps; at every scale but the first, half of them."""
+    scales: int = 1
+    """From coarse to fine: paint at 1/2^(n-1) of the width first, ..., 1/2, 1."""
     learning_rate: float = 4.0
     """Adam's alpha, in grey levels."""
     content_weight: float = 0.005
@@ -98,6 +100,9 @@ class Protocol:
     """Noise starts from uniform(-20, 20)."""
     final_learning_rate: float = 1.0
     """Share of the learning rate left at the last iteration, falling linearly."""
+    epsilon_falls: bool = False
+    """Let Adam's epsilon fall with the number of pixels, as gradients of means do; by
+    Chainer's constant a picture of some thousand pixels hardly moves."""
     pixelwise_clip: bool = True
     """On the CPU, clip by a Python call per pixel (np.vectorize)."""
 
@@ -147,6 +152,7 @@ class Protocol:
 _LEAST: dict[str, float] = {
     "width": 1,
     "iterations": 1,
+    "scales": 1,
     "learning_rate": 0,
     "content_weight": 0,
     "tv_weight": 0,
@@ -182,6 +188,7 @@ MODERN = Protocol(
     cpu_type_check=False,
     holds_graph=False,
     final_learning_rate=0.1,
+    epsilon_falls=True,
     pixelwise_clip=False,
 )
 

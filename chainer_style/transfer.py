@@ -7,22 +7,34 @@ Progress bars, snapshots and records are observers of the loop (package
 from __future__ import annotations
 
 import functools
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from chainer_style import engines, images, networks, protocols
-from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
+from chainer_style import checkpoint, engines, images, networks, protocols, reading
+from chainer_style.engines.base import (
+    Device,
+    Engine,
+    Losses,
+    Precision,
+    Problem,
+    State,
+    all_finite,
+)
+from chainer_style.errors import UserError
 from chainer_style.images import Array, Source
 from chainer_style.networks import Network
 from chainer_style.networks.nodes import Node
+from chainer_style.posing import Setup
 from chainer_style.protocols import Protocol
+from chainer_style.scales import enlarged
 from chainer_style.weights import Weights
-from chainer_style.weights import load as load_weights
 
 
 @dataclass(frozen=True)
@@ -41,68 +53,174 @@ class Iterate:
 
     index: int
     seconds: float
-    _engine: Engine
-    _read_losses: Callable[[], Losses]
+    _transfer: Transfer
+    read_losses: Callable[[], Losses]
+    """Gives `losses`, and may be kept: it needs neither picture nor engine."""
 
-    @functools.cached_property
+    @property
     def losses(self) -> Losses:
         """The losses before this iteration's update."""
-        return self._read_losses()
+        return self.read_losses()
 
     @property
     def array(self) -> Array:
         """The picture in network units, (1, 3, height, width) float32."""
-        return self._engine.image
+        return self._transfer.image
 
     @property
     def picture(self) -> Image.Image:
         """The picture, without padding."""
-        return images.to_image(self.array, self._engine.problem.canvas)
+        return self._transfer.picture
 
     @property
     def label(self) -> str:
         """What to say of the weights beside the picture."""
-        return self._engine.problem.weights.label
+        return self._transfer.problem.weights.label
 
 
-@dataclass(frozen=True)
 class Transfer:
     """A transfer that is set up and waits to run.
 
-    Attributes
+    Parameters
     ----------
     problem
-        What is computed.
+        What is computed: of the scale that it is at.
     engine
         What computes it.
     seed
         Of the noise that it starts from.
+    setup, make
+        What poses the further scales, and makes their engines, where there are some.
+
+    Attributes
+    ----------
+    scale
+        Number of the scale that it is at, from 0.
+    done
+        Number of iterations so far, at all scales together.
+    record
+        What was noted of the iterations before it was gone on with.
     """
 
-    problem: Problem
-    engine: Engine
-    seed: int
+    def __init__(
+        self,
+        problem: Problem,
+        engine: Engine,
+        seed: int,
+        setup: Setup | None = None,
+        make: Callable[[Problem], Engine] | None = None,
+    ) -> None:
+        self.problem = problem
+        self.seed = seed
+        self.scale = self.done = 0
+        self.record: Sequence[Mapping[str, Any]] = ()
+        self._engine: Engine | None = engine
+        self._between: State | None = None
+        """What the next scale begins with, until its engine has it."""
+        self._setup, self._make = setup, make
+
+    @property
+    def engine(self) -> Engine:
+        """What computes the scale that it is at."""
+        assert self._engine is not None
+        return self._engine
+
+    @property
+    def protocol(self) -> Protocol:
+        """Every setting, as it was asked for."""
+        return self._setup.protocol if self._setup else self.problem.protocol
+
+    @property
+    def scales(self) -> tuple[Protocol, ...]:
+        """The settings of every scale, from coarse to fine."""
+        return self._setup.scales if self._setup else (self.problem.protocol,)
+
+    @property
+    def iterations(self) -> int:
+        """How many there are at all scales together."""
+        return sum(scale.iterations for scale in self.scales)
+
+    @property
+    def image(self) -> Array:
+        """A copy of the picture as it stands, (1, 3, height, width) float32."""
+        if self._between is not None:
+            return self._between.image.copy()
+        return self.engine.image
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every pixel is a number."""
+        if self._between is not None:
+            return all_finite(self._between.image)
+        return self.engine.is_finite
 
     @property
     def picture(self) -> Image.Image:
         """The picture as it stands, without padding."""
-        return images.to_image(self.engine.image, self.problem.canvas)
+        return images.to_image(self.image, self.problem.canvas)
+
+    def as_checkpoint(
+        self, record: Sequence[Mapping[str, Any]] = ()
+    ) -> checkpoint.Checkpoint:
+        """Return what to go on from later, in copies.
+
+        Parameters
+        ----------
+        record
+            What to note of the iterations so far, of plain values.
+        """
+        problem = self.problem
+        identity = {
+            **checkpoint.of_settings(self.protocol, self.scales, self.seed),
+            **checkpoint.of_pictures(problem.content, problem.style),
+            **checkpoint.of_weights(problem.weights),
+        }
+        state = self._between or self.engine.state
+        return checkpoint.Checkpoint(identity, self.scale, self.done, state, record)
+
+    def go_on(self, found: checkpoint.Checkpoint) -> None:
+        """Go on from a checkpoint of the scale that it is at."""
+        self.scale, self.done, self.record = found.scale, found.done, found.record
+        self.engine.restore(found.state)
 
     def run(self, iterations: int | None = None) -> Iterator[Iterate]:
         """Optimise, and yield an `Iterate` after every step.
 
+        Iterations are counted through all scales. The last one goes on for as long as
+        it is asked to.
+
         Parameters
         ----------
         iterations
-            How many; by default as many as the protocol says.
+            How many; by default those that are left of the protocol's.
         """
-        total = iterations or self.problem.protocol.iterations
-        for index in range(total):
+        until = self.done + iterations if iterations else self.iterations
+        while self.done < until:
+            begun = self.scales[: self.scale + 1]
+            due = sum(scale.iterations for scale in begun)
+            if self.done >= due and len(begun) < len(self.scales):
+                self._enlarge()
             begin = time.perf_counter()
             read_losses = self.engine.step()
             self.engine.synchronize()
             seconds = time.perf_counter() - begin
-            yield Iterate(index, seconds, self.engine, read_losses)
+            index, self.done = self.done, self.done + 1
+            yield Iterate(index, seconds, self, functools.cache(read_losses))
+
+    def _enlarge(self) -> None:
+        """Go on at the next scale."""
+        assert self._setup is not None
+        assert self._make is not None
+        posed = self._setup.posed(self.scale + 1)
+        self._between = state = enlarged(self.engine.state, posed.canvas)
+        self.problem = posed.problem(self.problem.weights, state.image)
+        self.scale += 1
+        # Before the next one takes its memory. Nothing else knows this one: an iterate
+        # knows the transfer alone.
+        self._engine = None
+        self._engine = self._make(self.problem)
+        self._engine.restore(state)
+        self._between = None
 
 
 def stylize(
@@ -147,6 +265,7 @@ def prepare(
     seed: int = 0,
     watch: Callable[[Sequence[Node]], Iterable[Node]] = iter,
     compiling: engines.Watch = iter,
+    resume: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Transfer:
     """Set up a transfer.
@@ -169,6 +288,9 @@ def prepare(
         far it is.
     compiling
         The same for the kernels of an engine that compiles some, once per machine.
+    resume
+        File of a `chainer_style.checkpoint` to go on from: of a run that was set up in
+        the same way. Engine, device and precision may be others.
     **options
         Fields of the protocol to replace, such as ``width=512``.
 
@@ -178,17 +300,42 @@ def prepare(
         If anything given cannot be used.
     """
     engines.check(engine, device)
-    problem = pose(
-        content,
-        style,
-        protocol=protocol,
-        weights=weights,
-        seed=seed,
-        watch=watch,
-        **options,
-    )
-    made = engines.create(engine, problem, device, precision, compiling)
-    return Transfer(problem, made, seed)
+
+    def make(problem: Problem) -> Engine:
+        return engines.create(engine, problem, device, precision, compiling)
+
+    settings = _settings(protocol, weights, options)
+    setup = Setup(content, style, settings, network_for(settings))
+    if resume is not None:
+        return _resumed(Path(resume), setup, weights, seed, watch, make)
+    first = setup.posed(0)
+    start = _start(first.protocol, first.canvas, first.content, seed)
+    found = setup.weights(weights, 0, first, watch)
+    problem = first.problem(found, start)
+    return Transfer(problem, make(problem), seed, setup, make)
+
+
+def _resumed(
+    path: Path,
+    setup: Setup,
+    given: str | Weights | None,
+    seed: int,
+    watch: Callable[[Sequence[Node]], Iterable[Node]],
+    make: Callable[[Problem], Engine],
+) -> Transfer:
+    """Set up what a checkpoint was left of."""
+    found = checkpoint.load(path)
+    found.check(path, checkpoint.of_settings(setup.protocol, setup.scales, seed))
+    if found.done >= sum(scale.iterations for scale in setup.scales):
+        raise UserError(f"{path} is of a run that was done: nothing is left to do")
+    posed = setup.posed(found.scale)
+    found.check(path, checkpoint.of_pictures(posed.content, posed.style))
+    weights = setup.weights(given, found.scale, posed, watch)
+    found.check(path, checkpoint.of_weights(weights))
+    problem = posed.problem(weights, found.state.image)
+    job = Transfer(problem, make(problem), seed, setup, make)
+    job.go_on(found)
+    return job
 
 
 def pose(
@@ -201,28 +348,20 @@ def pose(
     watch: Callable[[Sequence[Node]], Iterable[Node]] = iter,
     **options: Any,
 ) -> Problem:
-    """Return what a transfer computes, for an engine; see `prepare`."""
+    """Return what a transfer of one scale computes, for an engine; see `prepare`."""
+    settings = _settings(protocol, weights, options).with_options(scales=1)
+    setup = Setup(content, style, settings, network_for(settings))
+    first = setup.posed(0)
+    start = _start(settings, first.canvas, first.content, seed)
+    return first.problem(setup.weights(weights, 0, first, watch), start)
+
+
+def _settings(
+    protocol: str | Protocol, weights: str | Weights | None, options: dict[str, Any]
+) -> Protocol:
     settings = protocols.get(protocol) if isinstance(protocol, str) else protocol
     named = weights if isinstance(weights, str) else None
-    settings = settings.with_options(weights=named, **options)
-    network = network_for(settings)
-    content_array, canvas = images.prepare(content, settings, network)
-    network.check_size(canvas.height, canvas.width)
-    style_array, style_canvas = images.prepare(style, settings, network)
-    network.check_size(style_canvas.height, style_canvas.width)
-    start = _start(settings, canvas, content_array, seed)
-    if not isinstance(weights, Weights):
-        pictures = (content_array, style_array)
-        weights = load_weights(settings.weights, network, pictures, watch)
-    return Problem(
-        network=network,
-        weights=weights.for_network(network),
-        protocol=settings,
-        content=content_array,
-        style=style_array,
-        start=start,
-        canvas=canvas,
-    )
+    return settings.with_options(weights=named, **options)
 
 
 def network_for(protocol: Protocol) -> Network:
@@ -247,6 +386,10 @@ def _start(
     if protocol.init == "noise":
         # np.random.uniform(-20, 20, ...) in the 2016 code, which set no seed.
         reach = protocol.noise_range
-        noise = np.random.RandomState(seed).uniform(-reach, reach, content.shape)
-        return noise.astype(np.float32)
+        random = np.random.RandomState(seed)
+        noise = np.empty(content.shape, np.float32)
+        # Few at a time: the generator's double precision takes twice the memory.
+        for part in np.array_split(noise.reshape(-1), 1 + noise.size // reading.BAND):
+            part[:] = random.uniform(-reach, reach, part.size)
+        return noise
     return images.prepare_start(protocol.init, protocol, canvas, content)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import sys
+
+import children
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from chainer_style import images, networks, protocols
+from chainer_style import images, networks, protocols, reading
 from chainer_style.errors import UserError
 from chainer_style.protocols import MODERN
 
@@ -90,92 +93,15 @@ def test_values_outside_are_cut_off_on_the_way_back():
     ]
 
 
-@pytest.mark.parametrize(
-    "mode", ["1", "L", "P", "CMYK", "YCbCr", "LA", "RGBA", "I", "F"]
-)
-def test_any_mode_is_read(mode):
-    image = checkers(9, 7, "L").convert(mode)
-    found = images.read(image)
-    assert (found.mode, found.size) == ("RGB", (9, 7))
-    if mode not in ("1", "YCbCr"):
-        np.testing.assert_allclose(found, checkers(9, 7, "L").convert("RGB"), atol=1)
-
-
-def test_sixteen_bits_are_scaled():
-    values = np.array([[0, 257, 65535, 32896]], np.uint16)
-    found = np.asarray(images.read(Image.fromarray(values)))[0, :, 0]
-    assert list(found) == [0, 1, 255, 128]
-
-
-def test_sixteen_bit_png(tmp_path):
-    values = (np.arange(12, dtype=np.uint16) * 5000).reshape(3, 4)
-    Image.fromarray(values).save(tmp_path / "deep.png")
-    found = np.asarray(images.read(tmp_path / "deep.png"))[..., 1]
-    np.testing.assert_allclose(found, values / 257, atol=0.5)
-
-
-def test_floats_of_0_to_1_are_scaled():
-    values = np.array([[0.0, 0.5, 1.0]], np.float32)
-    assert list(np.asarray(images.read(Image.fromarray(values)))[0, :, 2]) == [
-        0,
-        128,
-        255,
-    ]
-
-
-def test_transparency():
-    image = Image.new("RGBA", (2, 1), (200, 100, 0, 255))
-    image.putpixel((0, 0), (200, 100, 0, 0))
-    assert images.read(image).getpixel((0, 0)) == (255, 255, 255)
-    assert images.read(image, matte=False).getpixel((0, 0)) == (200, 100, 0)
-    assert images.read(image).getpixel((1, 0)) == (200, 100, 0)
-
-
-def test_a_palette_with_transparency(tmp_path):
-    image = Image.new("P", (2, 1))
-    image.putpalette([255, 0, 0, 0, 0, 255])
-    image.putpixel((1, 0), 1)
-    image.save(tmp_path / "p.png", transparency=0)
-    found = images.read(tmp_path / "p.png")
-    assert [found.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (0, 0, 255)]
-
-
-def test_exif_orientation(tmp_path):
+def test_2016_does_not_turn_pictures(tmp_path):
     image = checkers(6, 4)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90° clockwise
     image.save(tmp_path / "turned.png", exif=exif)
-    assert images.read(tmp_path / "turned.png").size == (4, 6)
-    assert images.read(tmp_path / "turned.png", orient=False).size == (6, 4)
     array, _ = images.prepare(
         tmp_path / "turned.png", OLD.with_options(width=6), networks.NIN
     )
     np.testing.assert_array_equal(array, as_the_2016_script_did(image, 6))
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".gif", ".tiff", ".webp"])
-def test_common_formats(tmp_path, suffix):
-    path = tmp_path / f"picture{suffix}"
-    Image.new("RGB", (8, 8), (90, 90, 90)).save(path)
-    np.testing.assert_allclose(images.read(path), 90, atol=3)
-
-
-def test_unusable_files_are_named(tmp_path):
-    broken = tmp_path / "broken.png"
-    checkers(40, 40).save(broken)
-    broken.write_bytes(broken.read_bytes()[:1500])
-    text = tmp_path / "text.png"
-    text.write_text("no picture")
-    for path, reason in [
-        (broken, "cannot read the picture"),
-        (text, "is not a picture"),
-        (tmp_path, "is a folder"),
-        (tmp_path / "none.png", "no such picture"),
-    ]:
-        with pytest.raises(UserError, match=reason) as caught:
-            images.read(path)
-        assert str(path) in str(caught.value)
-        assert "\n" not in str(caught.value)
 
 
 def test_nothing_left_of_a_side_is_refused():
@@ -252,3 +178,75 @@ class TestSave:
             images.save(checkers(4, 4), path, "")
         assert path.read_bytes() == b"old"
         assert len(list(tmp_path.iterdir())) == 1
+
+
+def as_one_formula(image, canvas):
+    """What `images.prepare` does without a resize, all at once."""
+    array = np.zeros((1, 3, canvas.height, canvas.width), np.float32)
+    pixels = np.asarray(image, np.float32).transpose(2, 0, 1)[::-1]
+    array[0, :, canvas.top :, canvas.left :] = pixels
+    return array - np.array(canvas.mean, np.float32).reshape(1, 3, 1, 1)
+
+
+@pytest.mark.parametrize("protocol", [OLD, MODERN], ids=str)
+def test_bands_do_not_show(protocol, monkeypatch, random):
+    monkeypatch.setattr(reading, "BAND", 100)
+    image = checkers(40, 31)
+    settings = protocol.with_options(width=40)
+    array, canvas = images.prepare(image, settings, networks.VGG16)
+    np.testing.assert_array_equal(array, as_one_formula(image, canvas))
+    np.testing.assert_array_equal(
+        images.prepare_start(image, settings, canvas, array), array
+    )
+    array += random.uniform(-50, 50, array.shape).astype(np.float32)
+    levels = array[0, :, canvas.top :, canvas.left :] + np.array(
+        canvas.mean, np.float32
+    ).reshape(3, 1, 1)
+    expected = np.clip(levels, 0, 255).astype(np.uint8)[::-1].transpose(1, 2, 0)
+    np.testing.assert_array_equal(images.to_image(array, canvas), expected)
+
+
+MEASURE = """
+import sys
+
+import children
+import numpy as np
+from PIL import Image
+from chainer_style import images, memory, networks, protocols
+
+def rise(before):
+    return (memory.peak() - before) / 2**20
+
+def begin():
+    memory.trim()
+    memory.forget_peak()
+    return memory.resident()
+
+memory.return_at_once()
+protocol = protocols.get({protocol!r}).with_options(width=2400)
+small, _ = images.prepare(Image.new("RGB", (96, 64)), protocol, networks.VGG16)
+del small
+before = begin()
+array, canvas = images.prepare({path!r}, protocol, networks.VGG16)
+print(rise(before) - array.nbytes / 2**20 - PIXEL * 2400 * 1600 / 2**20)
+before = begin()
+images.to_image(array, canvas)
+print(rise(before) - PIXEL * 2400 * 1600 / 2**20)
+""".replace("PIXEL", "4")  # bytes of RGB in Pillow
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can forget a peak")
+@pytest.mark.parametrize("protocol", ["2016", "modern"])
+@pytest.mark.parametrize("mode", ["RGB", "I;16"])
+def test_little_memory_is_taken_beside_the_picture(tmp_path, protocol, mode):
+    """One more copy in single precision would be 44 MiB."""
+    path = tmp_path / "large.png"
+    image = Image.radial_gradient("L").resize((2400, 1600))
+    if mode == "I;16":
+        Image.fromarray(np.asarray(image, np.uint16) * 257).save(path)
+    else:
+        image.convert(mode).save(path)
+    said = children.run(MEASURE.format(protocol=protocol, path=str(path)))
+    reading_it, showing_it = map(float, said.split())
+    assert reading_it < 20
+    assert showing_it < 20

@@ -66,6 +66,13 @@ def setting(*names: str, field: str, help: str, **more: Any) -> Decorator:
     "--iter", "--iterations", field="iterations", type=int, help="Number of steps."
 )
 @setting(
+    "--scales",
+    field="scales",
+    type=int,
+    help="Paint coarse to fine: each scale is twice as wide as the last, and all but "
+    "the first have half of the iterations.",
+)
+@setting(
     "--lr",
     "--learning-rate",
     field="learning_rate",
@@ -136,6 +143,17 @@ def setting(*names: str, field: str, help: str, **more: Any) -> Decorator:
     help="caffe: trained; self-taught; seeded; auto: trained where they were fetched, "
     "else self-taught; or a file (.h5 or .caffemodel).",
 )
+@click.option(
+    "--checkpoint",
+    "checkpointing",
+    is_flag=True,
+    help="Leave what --resume goes on from, with every saved picture and on Ctrl-C.",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the output folder's checkpoint, and keep leaving such.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def run(
     *,
@@ -149,6 +167,8 @@ def run(
     protocol: str,
     engine: str,
     precision: Precision,
+    checkpointing: bool,
+    resume: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -161,10 +181,11 @@ def run(
     chainer-style run -i photo.jpg -s painting.jpg -o output
     chainer-style run -i photo.jpg -s painting.jpg --protocol 2016 -m nin -w 435
     """  # noqa: D301 - click reads the escape
-    from chainer_style import observers, transfer
+    from chainer_style import checkpoint, observers, transfer
     from chainer_style.engines.base import Device
     from chainer_style.files import make_folder
 
+    left = output / checkpoint.NAME
     job = transfer.prepare(
         content,
         style,
@@ -175,22 +196,32 @@ def run(
         seed=seed,
         watch=observers.learning(quiet=quiet),
         compiling=observers.compiling(quiet=quiet),
+        resume=left if resume else None,
         **options,
     )
     make_folder(output)
-    settings = job.problem.protocol
-    log = observers.RunLog(job, {"content": content, "style": style})
+    every = job.protocol.snapshot_every
+    inputs = {"content": content, "style": style}
+    log = observers.RunLog(job, inputs, job.record)
+
+    def keep() -> None:
+        if (checkpointing or resume) and log.iterations and job.is_finite:
+            checkpoint.save(left, job.as_checkpoint(log.entries))
+
     try:
         with observers.interruptible(job.run()) as iterates:
             watched = observers.finite(log.watch(iterates))
-            kept = observers.snapshots(watched, output, settings.snapshot_every)
-            for _ in observers.progress(kept, settings.iterations, quiet=quiet):
+            kept = observers.snapshots(watched, output, every)
+            kept = observers.checkpoints(kept, every, keep)
+            done, total = job.done, job.iterations
+            for _ in observers.progress(kept, total, quiet=quiet, done=done):
                 pass
     finally:
         _save(job, log, output)
+        keep()
     label = job.problem.weights.label
     click.echo(f"{output / FINAL}: {log.iterations} iterations, {label}")
-    if log.iterations < settings.iterations:
+    if log.iterations < job.iterations:
         raise click.exceptions.Exit(INTERRUPTED)
 
 
@@ -204,6 +235,6 @@ def _save(job: Transfer, log: RunLog, output: Path) -> None:
 
     if not log.iterations:
         return
-    if job.engine.is_finite:
+    if job.is_finite:
         images.save(job.picture, output / FINAL, job.problem.weights.label)
     log.write(output / "run.json")

@@ -106,6 +106,31 @@ class Losses:
         return bool(np.isfinite(self.total))
 
 
+@dataclass(frozen=True)
+class State:
+    """How far an engine is: all that its next steps depend on but the problem.
+
+    Attributes
+    ----------
+    image
+        The picture, shape (1, 3, height, width), float32, network units.
+    first, second
+        Adam's moments of the gradient, like `image`, per grey level and per grey level
+        squared.
+    done
+        Number of steps that the moments were gathered in, which corrects their bias.
+    scheduled
+        Number of steps of the problem's own, which the learning rate falls with. Fewer
+        than `done` where the moments come from a smaller scale.
+    """
+
+    image: Array
+    first: Array
+    second: Array
+    done: int
+    scheduled: int
+
+
 class Engine(abc.ABC):
     """Computes one `Problem`: holds the targets, the picture and Adam's state.
 
@@ -151,10 +176,26 @@ class Engine(abc.ABC):
         """A copy of the picture as it stands, (1, 3, height, width) float32."""
 
     @property
+    @abc.abstractmethod
+    def state(self) -> State:
+        """How far it is, in copies."""
+
+    @abc.abstractmethod
+    def restore(self, state: State) -> None:
+        """Go on from a state, of this engine or of any other of the same problem."""
+
+    @property
     def is_finite(self) -> bool:
         """Whether every pixel is a number."""
-        return bool(np.isfinite(self.image).all())
+        return all_finite(self.image)
 
     @abc.abstractmethod
     def synchronize(self) -> None:
         """Wait until everything asked for so far is done."""
+
+
+def all_finite(array: npt.NDArray[Any]) -> bool:
+    """Whether an array has numbers alone; takes no memory for it."""
+    # The least and the largest are no numbers where any value is none.
+    with np.errstate(invalid="ignore"):
+        return bool(np.isfinite(array.min()) and np.isfinite(array.max()))

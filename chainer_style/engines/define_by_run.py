@@ -20,8 +20,15 @@ from chainer.backends import cuda
 
 from chainer_style import losses
 from chainer_style.engines import devices
-from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
-from chainer_style.engines.steps import clip_by_pixel, learning_rate
+from chainer_style.engines.base import (
+    Device,
+    Engine,
+    Losses,
+    Precision,
+    Problem,
+    State,
+)
+from chainer_style.engines.steps import clip_by_pixel, epsilon, learning_rate
 from chainer_style.errors import UserError
 from chainer_style.images import Array
 from chainer_style.links import NetworkChain
@@ -69,9 +76,12 @@ class ChainerEngine(Engine):
                 self._set_targets()
             self._bounds = tuple(self._send(b) for b in problem.canvas.bounds)
             self._picture = L.Parameter(self._send(problem.start))
-            self._optimizer = optimizers.Adam(alpha=protocol.learning_rate)
+            self._optimizer = optimizers.Adam(
+                alpha=protocol.learning_rate,
+                eps=epsilon(protocol, *problem.start.shape[2:]),
+            )
             self._optimizer.setup(self._picture)
-        self._iteration = 0
+        self._scheduled = 0
         self._held: _Terms | None = None
 
     def _set_targets(self) -> None:
@@ -107,10 +117,10 @@ class ChainerEngine(Engine):
             self._picture.cleargrads()
             terms = self._terms(self._picture.W)
             terms.total.backward()
-            self._optimizer.alpha = learning_rate(self._protocol, self._iteration)
+            self._optimizer.alpha = learning_rate(self._protocol, self._scheduled)
             self._optimizer.update()
             self._clip()
-        self._iteration += 1
+        self._scheduled += 1
         self._held = terms if self._protocol.holds_graph else None
         return terms.reader()
 
@@ -118,6 +128,32 @@ class ChainerEngine(Engine):
     def image(self) -> Array:
         """A copy of the picture as it stands (see `Engine`)."""
         return np.array(cuda.to_cpu(self._picture.W.array), np.float32)
+
+    @property
+    def state(self) -> State:
+        """How far it is, in copies (see `Engine`)."""
+        image, found = self.image, self._picture.W.update_rule.state
+        first, second = (
+            np.array(cuda.to_cpu(found[name]), np.float32)
+            if found
+            else np.zeros_like(image)
+            for name in ("m", "v")
+        )
+        return State(image, first, second, self._optimizer.t, self._scheduled)
+
+    def restore(self, state: State) -> None:
+        """Go on from a state (see `Engine`)."""
+        with self._computing():
+            self._picture.W.array[...] = self._send(state.image)
+            moments = {"m": state.first, "v": state.second}
+            kept = {name: np.array(moments[name], self.dtype) for name in moments}
+            kept |= {"t": np.array(state.done)}
+            # As `chainer.serializers` keep an optimizer.
+            named = {f"W/{name}": array for name, array in kept.items()}
+            given = {"t": kept["t"], "epoch": np.array(0), **named}
+            self._optimizer.serialize(chainer.serializers.NpzDeserializer(given))
+        self._scheduled = state.scheduled
+        self._held = None
 
     def synchronize(self) -> None:
         """Wait until everything asked for so far is done."""

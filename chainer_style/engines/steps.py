@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,41 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 """Adam's constants: Chainer's defaults, which the program of 2016 kept."""
 
 
+PIXELS = 256 * 256
+"""Pixels of a picture up to which `EPSILON` serves."""
+
+
+def epsilon(protocol: Protocol, height: int, width: int) -> float:
+    """Return what Adam adds to the root of the second moment, for a picture's size.
+
+    The losses are means, and so a pixel's gradient is as small as pixels are many: of
+    some hundred thousand it comes near `EPSILON`, which would then slow every step.
+    """
+    if not protocol.epsilon_falls:
+        return EPSILON
+    return EPSILON * min(1.0, PIXELS / (height * width))
+
+
 def learning_rate(protocol: Protocol, iteration: int) -> float:
     """Return Adam's alpha at an iteration, from 0, in grey levels."""
     share = 1 - iteration / protocol.iterations * (1 - protocol.final_learning_rate)
     return protocol.learning_rate * max(share, protocol.final_learning_rate)
+
+
+def corrected_rate(protocol: Protocol, scheduled: int, done: int) -> float:
+    """Return how far Adam goes, its corrections included.
+
+    Parameters
+    ----------
+    protocol
+        Says the learning rate.
+    scheduled
+        Number of steps before this one, for `learning_rate`.
+    done
+        Number of steps that the moments were gathered in, with this one.
+    """
+    rate = learning_rate(protocol, scheduled)
+    return rate * (math.sqrt(1 - BETA2**done) / (1 - BETA1**done))
 
 
 def clip_by_pixel(

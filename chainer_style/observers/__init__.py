@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from chainer_style.observers.checkpoints import checkpoints
 from chainer_style.observers.progress import compiling, learning, progress
 from chainer_style.observers.runlog import RunLog
 from chainer_style.observers.safety import finite, interruptible
@@ -15,6 +16,7 @@ from chainer_style.observers.snapshots import snapshots
 
 __all__ = [
     "RunLog",
+    "checkpoints",
     "compiling",
     "finite",
     "interruptible",

@@ -14,7 +14,7 @@ LOSSES_EVERY = 0.5
 
 
 def progress(
-    iterates: Iterable[Iterate], total: int, *, quiet: bool = False
+    iterates: Iterable[Iterate], total: int, *, quiet: bool = False, done: int = 0
 ) -> Iterator[Iterate]:
     """Show iterations per second, the losses and the time left.
 
@@ -26,9 +26,13 @@ def progress(
         Number of iterations that it will do.
     quiet
         Show nothing.
+    done
+        Number of iterations that were done before.
     """
     shown = -LOSSES_EVERY
-    with tqdm(total=total, unit="it", disable=quiet, dynamic_ncols=True) as bar:
+    with tqdm(
+        total=total, initial=done, unit="it", disable=quiet, dynamic_ncols=True
+    ) as bar:
         for iterate in iterates:
             elapsed = bar.format_dict["elapsed"] if not quiet else 0.0
             if not quiet and elapsed - shown >= LOSSES_EVERY:

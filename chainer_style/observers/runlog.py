@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,42 +26,64 @@ class RunLog:
         The run.
     inputs
         Names of the files it was started with.
+    earlier
+        Entries of the iterations before it was gone on with.
     """
 
-    def __init__(self, transfer: Transfer, inputs: dict[str, str]) -> None:
+    def __init__(
+        self,
+        transfer: Transfer,
+        inputs: dict[str, str],
+        earlier: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self._transfer = transfer
         self._inputs = inputs
-        self._iterates: list[Iterate] = []
+        self._earlier = earlier
+        self._engine = transfer.engine.name
+        self._kept: list[tuple[float, Callable[[], Losses]]] = []
 
     def watch(self, iterates: Iterable[Iterate]) -> Iterator[Iterate]:
         """Pass the iterates on, and keep their losses and seconds."""
         for iterate in iterates:
-            self._iterates.append(iterate)
+            self._kept.append((iterate.seconds, iterate.read_losses))
             yield iterate
 
     @property
     def iterations(self) -> int:
-        """How many iterations were watched."""
-        return len(self._iterates)
+        """How many iterations it knows of."""
+        return len(self._earlier) + len(self._kept)
+
+    @property
+    def entries(self) -> list[Mapping[str, Any]]:
+        """What is kept of every iteration, of plain values."""
+        taps = [tap.name for tap in self._transfer.problem.network.taps]
+        return [
+            *self._earlier,
+            *(
+                {"seconds": seconds, **_losses(read_losses(), taps)}
+                for seconds, read_losses in self._kept
+            ),
+        ]
 
     def document(self) -> dict[str, Any]:
         """Return the run as it stands."""
-        problem, engine = self._transfer.problem, self._transfer.engine
-        taps = [tap.name for tap in problem.network.taps]
+        problem = self._transfer.problem
         return {
             "format": FORMAT,
             "inputs": self._inputs,
-            "protocol": dataclasses.asdict(problem.protocol),
+            "protocol": dataclasses.asdict(self._transfer.protocol),
             "network": problem.network.name,
             "weights": problem.weights.as_record(),
-            "engine": engine.name,
+            "engine": self._engine,
             "seed": self._transfer.seed,
             "size": {"height": problem.canvas.height, "width": problem.canvas.width},
-            "environment": environment(),
-            "iterations": [
-                {"seconds": iterate.seconds, **_losses(iterate.losses, taps)}
-                for iterate in self._iterates
+            "scales": [
+                {"width": scale.width, "iterations": scale.iterations}
+                for scale in self._transfer.scales
             ],
+            "environment": environment(),
+            "resumed_after": len(self._earlier),
+            "iterations": self.entries,
         }
 
     def write(self, path: Path) -> None:

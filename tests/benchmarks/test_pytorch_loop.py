@@ -92,3 +92,20 @@ def test_only_relus_whose_input_nobody_else_reads_work_in_place():
 def test_losses_of_another_kind_are_refused(posed):
     with pytest.raises(ValueError, match="only the losses of protocol 2016"):
         pytorch_loop.PyTorchLoop(posed("vgg16", 16, tv_weight=1.0))
+
+
+@LAYOUTS
+@pytest.mark.parametrize("before", [0, 2])
+def test_another_goes_on_from_a_state(posed, channels_last, before):
+    problem = posed("vgg16", 16, iterations=4, final_learning_rate=0.5)
+    loops = [
+        pytorch_loop.PyTorchLoop(problem, channels_last=channels_last) for _ in range(2)
+    ]
+    for _ in range(before):
+        loops[0].step()
+    loops[1].restore(loops[0].state)
+    assert loops[1].state.done == before
+    for _ in range(2):
+        for loop in loops:
+            loop.step()
+    np.testing.assert_array_equal(loops[1].image, loops[0].image)

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from chainer_style import networks
+from chainer_style import checkpoint, networks, observers
 from chainer_style.cli import main
 from chainer_style.protocols import MODERN
 
@@ -73,6 +73,33 @@ def test_run(call, base, tmp_path):
         assert image.text["Description"].startswith("self-taught weights (no labels")
 
 
+def test_coarse_to_fine(call, base, tmp_path):
+    """Iterations, and so the pictures' numbers, are counted through the scales."""
+    words = ["-w", 40, "--scales", 9, "--iter", 4, "--snapshot-every", 2, "-o", "out"]
+    result = call(*base, *words)
+    assert result.exit_code == 0, result.output
+    assert "6 iterations" in result.output
+    sizes = {}
+    for path in (tmp_path / "out").glob("*.png"):
+        with Image.open(path) as image:
+            sizes[path.name] = image.size
+    assert sizes == {
+        "im_00000.png": (20, 15),
+        "im_00002.png": (20, 15),
+        "im_00004.png": (40, 30),
+        "final.png": (40, 30),
+    }
+    document = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert document["scales"] == [
+        {"width": 20, "iterations": 4},
+        {"width": 40, "iterations": 2},
+    ]
+    protocol = document["protocol"]
+    assert (protocol["width"], protocol["iterations"], protocol["scales"]) == (40, 4, 9)
+    assert document["size"] == {"height": 30, "width": 40}
+    assert len(document["iterations"]) == 6
+
+
 def test_the_original_scripts_options(call, pictures, tmp_path):
     """As one called chainer-gogh.py in 2015, with the protocol named."""
     result = call(
@@ -125,6 +152,9 @@ def test_start_from_a_picture_and_from_an_array(call, base, pictures, tmp_path):
         (["-w", "0"], "width must be 1 or more, not 0"),
         (["-m", "nin", "-w", "60"], "NIN needs a picture of at least 67 pixels"),
         (["--iter", "0"], "iterations must be 1 or more"),
+        (["--resume"], "no checkpoint to go on from: output/checkpoint.npz"),
+        (["--scales", "0"], "scales must be 1 or more"),
+        (["--scales", "3", "-i", "text.png"], "text.png is not a picture"),
         (["--lr", "nan"], "learning rate must be a finite number"),
         (["--pooling", "L2"], "'L2' is not one of 'average', 'max', 'l2'"),
         (["-g", "99"], "no CUDA device"),
@@ -217,6 +247,56 @@ def test_converted_weights_run_like_the_originals(call, pictures, tmp_path, weig
         trained = weights != "seeded"
         assert (document["weights"]["sha256"] is not None) == trained
     assert totals[0] == totals[1] == totals[2]
+
+
+def test_a_stopped_run_is_gone_on_with(call, base, tmp_path, monkeypatch):
+    words = [*base, "-w", 40, "--scales", 2, "--iter", 6, "--snapshot-every", 4]
+    words += ["--engine", "cpu", "--threads", 1]
+    assert call(*words, "-o", "whole").exit_code == 0
+    finite = observers.finite
+
+    def stopped(iterates):
+        for iterate in finite(iterates):
+            yield iterate
+            if iterate.index == 6:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(observers, "finite", stopped)
+        result = call(*words, "-o", "parts", "--checkpoint")
+    assert result.exit_code == 130, result.output
+    assert "7 iterations" in result.output
+    assert (tmp_path / "parts" / "checkpoint.npz").exists()
+    result = call(*words, "-o", "parts", "--resume", "--iter", 7)
+    assert result.exit_code == 2
+    assert "protocol iterations is 6 there, 7 here" in result.output
+    result = call(*words, "-o", "parts", "--resume")
+    assert result.exit_code == 0, result.output
+    assert "9 iterations" in result.output
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for name in ("im_00000.png", "im_00004.png", "im_00008.png", "final.png"):
+        assert (whole / name).read_bytes() == (parts / name).read_bytes()
+    documents = [
+        json.loads((folder / "run.json").read_text()) for folder in (whole, parts)
+    ]
+    totals = [[entry["total"] for entry in d["iterations"]] for d in documents]
+    assert totals[0] == totals[1]
+    assert [d["resumed_after"] for d in documents] == [0, 7]
+    result = call(*words, "-o", "parts", "--resume")
+    assert result.exit_code == 2
+    assert "nothing is left to do" in result.output
+
+
+def test_checkpoints_come_with_snapshots(call, base, tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(
+        checkpoint, "save", lambda path, found: kept.append((path.name, found.done))
+    )
+    words = [*base, "--iter", 5, "--snapshot-every", 2, "-o", "out"]
+    assert call(*words, "--weights", "seeded").exit_code == 0
+    assert kept == []
+    assert call(*words, "--weights", "seeded", "--checkpoint").exit_code == 0
+    assert kept == [("checkpoint.npz", done) for done in (1, 3, 5, 5)]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

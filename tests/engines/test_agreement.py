@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainer_style import engines, networks
+from chainer_style.engines import steps
 from chainer_style.engines.base import Device
 from chainer_style.engines.cpu.kernels import target
 from chainer_style.errors import UserError
@@ -114,6 +115,84 @@ def test_the_picture_goes_the_references_way(weights_of, kind, protocol):
     difference = np.abs(engine.image - precise.image)
     assert difference.mean() < 1e-2
     assert np.abs(engine.image - problem.start).max() > 1
+
+
+@pytest.mark.parametrize("kind", [Kind("chainer", "float32", 1, 0), *KINDS], ids=str)
+@pytest.mark.parametrize("protocol", ["2016", "modern"])
+@pytest.mark.parametrize("before", [0, 3])
+def test_another_engine_goes_on_from_a_state(weights_of, kind, protocol, before):
+    problem = problems.make(weights_of, "vgg16", 16, 20, protocol, iterations=6)
+    engine, other = kind.create(problem), kind.create(problem)
+    for _ in range(before):
+        engine.step()
+    state = engine.state
+    assert (state.done, state.scheduled) == (before, before)
+    for array in (state.image, state.first, state.second):
+        assert (array.shape, array.dtype) == (problem.start.shape, np.float32)
+    np.testing.assert_array_equal(state.image, engine.image)
+    assert state.first.any() == state.second.any() == bool(before)
+    other.step()
+    other.restore(state)
+    for _ in range(3):
+        assert other.step()().total == pytest.approx(engine.step()().total, rel=1e-6)
+    if kind.precision == "float32":
+        np.testing.assert_array_equal(other.image, engine.image)
+    else:  # a state is kept in float32
+        np.testing.assert_allclose(other.image, engine.image, atol=0.01)
+    # What was given out is nobody's room to work in.
+    engine.restore(state)
+    np.testing.assert_array_equal(engine.image, state.image)
+
+
+def test_a_state_is_any_engines(weights_of):
+    problem = problems.make(weights_of, "vgg16", 16, 20, "modern", iterations=6)
+    pictures = []
+    for first in ("chainer", "numpy", "cpu"):
+        for second in ("chainer", "numpy", "cpu"):
+            engine, other = (
+                engines.create(name, problem, Device(threads=1), "float32")
+                for name in (first, second)
+            )
+            for _ in range(3):
+                engine.step()
+            other.restore(engine.state)
+            for _ in range(3):
+                other.step()
+            pictures.append(other.image)
+    for picture in pictures[1:]:
+        assert np.abs(picture - pictures[0]).mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", [Kind("chainer", "float32", 1, 0), *KINDS], ids=str)
+@pytest.mark.parametrize(("protocol", "share"), [("2016", 1), ("modern", 16 / 320)])
+def test_epsilon_falls_as_pixels_become_more(
+    weights_of, kind, protocol, share, monkeypatch
+):
+    monkeypatch.setattr(steps, "PIXELS", 16)
+    monkeypatch.setattr(steps, "EPSILON", 1e-4)
+    problem = problems.make(weights_of, "vgg16", 16, 20, protocol, learning_rate=0.01)
+    engine = kind.create(problem)
+    _, gradient = engine.evaluate(problem.start)
+    engine.step()
+    gradient = gradient.astype(float)
+    root = np.abs(gradient) * 0.001**0.5
+    rate = 0.01 * 0.001**0.5 / 0.1
+    expected = -rate * 0.1 * gradient / (root + 1e-4 * share)
+    low, high = problem.canvas.bounds  # nothing within them is clipped
+    inside = (problem.start > low + 1) & (problem.start < high - 1)
+    moved = (engine.image - problem.start)[inside]
+    np.testing.assert_allclose(moved, expected[inside], rtol=0.02, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", [Kind("chainer", "float32", 1, 0), *KINDS], ids=str)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_pixel_that_is_no_number_is_seen(weights_of, kind, value):
+    engine = kind.create(problems.make(weights_of, "vgg16", 16, 20))
+    assert engine.is_finite
+    state = engine.state
+    state.image[0, 1, 7, 3] = value
+    engine.restore(state)
+    assert not engine.is_finite
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from chainer_style import memory
-from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
+from chainer_style.engines.base import (
+    Device,
+    Engine,
+    Losses,
+    Precision,
+    Problem,
+    State,
+    all_finite,
+)
 from chainer_style.engines.cpu import compiled
 from chainer_style.engines.cpu.iteration import Iteration
 from chainer_style.engines.cpu.kernels import target
@@ -18,7 +24,8 @@ from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.targets import targets
 from chainer_style.engines.cpu.team import team
-from chainer_style.engines.steps import BETA1, BETA2, learning_rate
+from chainer_style.engines.static.objective import planes
+from chainer_style.engines.steps import corrected_rate
 from chainer_style.errors import UserError
 
 Array = npt.NDArray[Any]
@@ -71,7 +78,7 @@ class CpuEngine(Engine):
         found = targets(problem, parameters, threads)
         self._iteration = Iteration(problem, parameters, found, threads)
         memory.trim()  # of what was needed to get here
-        self._done = 0
+        self._done = self._scheduled = 0
 
     def evaluate(self, image: npt.NDArray[Any]) -> tuple[Losses, npt.NDArray[Any]]:
         """Return the losses at a picture, and the gradient (see `Engine`)."""
@@ -79,17 +86,35 @@ class CpuEngine(Engine):
 
     def step(self) -> Callable[[], Losses]:
         """Do one iteration (see `Engine`)."""
-        rate = learning_rate(self.problem.protocol, self._done)
         self._done += 1
-        rate *= math.sqrt(1 - BETA2**self._done) / (1 - BETA1**self._done)
+        rate = corrected_rate(self.problem.protocol, self._scheduled, self._done)
+        self._scheduled += 1
         losses = self._iteration.step(rate)
         return lambda: losses
 
     @property
     def image(self) -> Array:
         """A copy of the picture as it stands (see `Engine`)."""
-        picture = self._iteration.picture.transpose(2, 0, 1)[None]
-        return np.array(picture, order="C")
+        return planes(self._iteration.picture)
+
+    @property
+    def state(self) -> State:
+        """How far it is, in copies (see `Engine`)."""
+        first, second = map(planes, self._iteration.moments)
+        return State(self.image, first, second, self._done, self._scheduled)
+
+    def restore(self, state: State) -> None:
+        """Go on from a state (see `Engine`)."""
+        kept = self._iteration.picture, *self._iteration.moments
+        wanted = state.image, state.first, state.second
+        for array, picture in zip(kept, wanted, strict=True):
+            array[:] = picture[0].transpose(1, 2, 0)
+        self._done, self._scheduled = state.done, state.scheduled
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every pixel is a number."""
+        return all_finite(self._iteration.picture)
 
     @property
     def plan(self) -> Plan:

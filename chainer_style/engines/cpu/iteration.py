@@ -15,7 +15,7 @@ from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.targets import Target
 from chainer_style.engines.cpu.team import Team
 from chainer_style.engines.static.objective import layout
-from chainer_style.engines.steps import BETA1, BETA2, EPSILON
+from chainer_style.engines.steps import BETA1, BETA2, epsilon
 from chainer_style.networks import INPUT
 from chainer_style.protocols import Protocol
 
@@ -94,7 +94,7 @@ class Sketch:
             positions=block,
             scale=BETA1,
             second_scale=BETA2,
-            third_scale=EPSILON,
+            third_scale=epsilon(self._protocol, shape.height, shape.width),
             mode=apart,
             **shape.read(),
         )
@@ -126,6 +126,7 @@ class Iteration:
         team: Team,
     ) -> None:
         self.picture = layout(problem.start, np.dtype(np.float32))
+        self.moments = np.zeros_like(self.picture), np.zeros_like(self.picture)
         self._rate = np.zeros(1)
         height, width = self.picture.shape[:2]
         network = problem.network
@@ -139,10 +140,11 @@ class Iteration:
 
     def _state(self, problem: Problem) -> dict[str, Array]:
         bounds = [np.ravel(bound) for bound in problem.canvas.bounds]
+        first, second = self.moments
         return {
             "picture": self.picture,
-            "first moment": np.zeros_like(self.picture),
-            "second moment": np.zeros_like(self.picture),
+            "first moment": first,
+            "second moment": second,
             "bounds": np.concatenate(bounds).astype(np.float32),
             "rate": self._rate,
         }

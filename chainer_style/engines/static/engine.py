@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,12 +9,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainer_style.engines.base import Device, Engine, Losses, Precision, Problem
+from chainer_style.engines.base import (
+    Device,
+    Engine,
+    Losses,
+    Precision,
+    Problem,
+    State,
+    all_finite,
+)
 from chainer_style.engines.static.buffers import Array
 from chainer_style.engines.static.objective import (
     TapLosses,
     gram_matrix,
     layout,
+    planes,
     quiet,
     summed,
     total_variation,
@@ -24,9 +32,9 @@ from chainer_style.engines.static.plan import Plan
 from chainer_style.engines.steps import (
     BETA1,
     BETA2,
-    EPSILON,
     clip_by_pixel,
-    learning_rate,
+    corrected_rate,
+    epsilon,
 )
 
 
@@ -66,7 +74,7 @@ class NumpyEngine(Engine):
         self._room = np.empty_like(self._picture)
         low, high = problem.canvas.bounds
         self._bounds = tuple(layout(self._wide(b), self.dtype) for b in (low, high))
-        self._iteration = 0
+        self._done = self._scheduled = 0
 
     def _wide(self, bound: npt.NDArray[Any]) -> Array:
         """Return a bound in the shape of a picture."""
@@ -127,10 +135,9 @@ class NumpyEngine(Engine):
     def _adam(self, gradient: Array) -> None:
         """Move the picture; the gradient is used up."""
         (first, second), room = self._moments, self._room
-        rate = learning_rate(self.problem.protocol, self._iteration)
-        self._iteration += 1
-        time = self._iteration
-        rate *= math.sqrt(1 - BETA2**time) / (1 - BETA1**time)
+        self._done += 1
+        rate = corrected_rate(self.problem.protocol, self._scheduled, self._done)
+        self._scheduled += 1
         first *= BETA1
         first += np.multiply(gradient, 1 - BETA1, out=room)
         second *= BETA2
@@ -138,7 +145,7 @@ class NumpyEngine(Engine):
         room *= 1 - BETA2
         second += room
         np.sqrt(second, out=gradient)
-        gradient += EPSILON
+        gradient += epsilon(self.problem.protocol, *gradient.shape[:2])
         np.divide(first, gradient, out=gradient)
         gradient *= rate
         self._picture -= gradient
@@ -156,7 +163,26 @@ class NumpyEngine(Engine):
     @property
     def image(self) -> Array:
         """A copy of the picture as it stands (see `Engine`)."""
-        return np.array(self._picture.transpose(2, 0, 1)[None], np.float32, order="C")
+        return planes(self._picture)
+
+    @property
+    def state(self) -> State:
+        """How far it is, in copies (see `Engine`)."""
+        first, second = map(planes, self._moments)
+        return State(self.image, first, second, self._done, self._scheduled)
+
+    def restore(self, state: State) -> None:
+        """Go on from a state (see `Engine`)."""
+        kept = self._picture, *self._moments
+        wanted = state.image, state.first, state.second
+        for array, picture in zip(kept, wanted, strict=True):
+            array[:] = picture[0].transpose(1, 2, 0)
+        self._done, self._scheduled = state.done, state.scheduled
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every pixel is a number."""
+        return all_finite(self._picture)
 
     def synchronize(self) -> None:
         """Return at once: NumPy has done what it was asked for."""

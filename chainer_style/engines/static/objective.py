@@ -153,6 +153,11 @@ def layout(picture: Array, dtype: np.dtype[Any]) -> Array:
     return np.ascontiguousarray(picture[0].transpose(1, 2, 0), dtype)
 
 
+def planes(array: Array) -> Array:
+    """Return a copy as a float32 picture: the inverse of `layout`."""
+    return np.array(array.transpose(2, 0, 1)[None], np.float32, order="C")
+
+
 def quiet() -> np.errstate:
     """Leave a loss that overflows to be told by its value, not by warnings."""
     return np.errstate(over="ignore", invalid="ignore")
