@@ -34,6 +34,8 @@ from chainer_style.networks.nodes import Node
 from chainer_style.posing import Setup
 from chainer_style.protocols import Protocol
 from chainer_style.scales import enlarged
+from chainer_style.tiling import create as tiling
+from chainer_style.tiling.create import Limits
 from chainer_style.weights import Weights
 
 
@@ -110,14 +112,19 @@ class Transfer:
         setup: Setup | None = None,
         make: Callable[[Problem], Engine] | None = None,
     ) -> None:
-        self.problem = problem
         self.seed = seed
         self.scale = self.done = 0
         self.record: Sequence[Mapping[str, Any]] = ()
         self._engine: Engine | None = engine
+        self._know(problem, engine)
         self._between: State | None = None
         """What the next scale begins with, until its engine has it."""
         self._setup, self._make = setup, make
+
+    def _know(self, problem: Problem, engine: Engine) -> None:
+        """Note what is computed; an engine may have let its pictures go."""
+        self._pictures = checkpoint.of_pictures(problem.content, problem.style)
+        self.problem = engine.problem
 
     @property
     def engine(self) -> Engine:
@@ -172,7 +179,7 @@ class Transfer:
         problem = self.problem
         identity = {
             **checkpoint.of_settings(self.protocol, self.scales, self.seed),
-            **checkpoint.of_pictures(problem.content, problem.style),
+            **self._pictures,
             **checkpoint.of_weights(problem.weights),
         }
         state = self._between or self.engine.state
@@ -213,12 +220,15 @@ class Transfer:
         assert self._make is not None
         posed = self._setup.posed(self.scale + 1)
         self._between = state = enlarged(self.engine.state, posed.canvas)
-        self.problem = posed.problem(self.problem.weights, state.image)
+        problem = posed.problem(self.problem.weights, state.image)
+        self.problem = problem
         self.scale += 1
         # Before the next one takes its memory. Nothing else knows this one: an iterate
         # knows the transfer alone.
         self._engine = None
-        self._engine = self._make(self.problem)
+        self._engine = self._make(problem)
+        self._know(problem, self._engine)
+        del posed, problem
         self._engine.restore(state)
         self._between = None
 
@@ -266,6 +276,7 @@ def prepare(
     watch: Callable[[Sequence[Node]], Iterable[Node]] = iter,
     compiling: engines.Watch = iter,
     resume: str | os.PathLike[str] | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
     **options: Any,
 ) -> Transfer:
     """Set up a transfer.
@@ -291,6 +302,8 @@ def prepare(
     resume
         File of a `chainer_style.checkpoint` to go on from: of a run that was set up in
         the same way. Engine, device and precision may be others.
+    limits
+        Of memory, and of tiles; see `chainer_style.tiling.create.create`.
     **options
         Fields of the protocol to replace, such as ``width=512``.
 
@@ -299,10 +312,11 @@ def prepare(
     UserError
         If anything given cannot be used.
     """
+    limits.check()
     engines.check(engine, device)
 
     def make(problem: Problem) -> Engine:
-        return engines.create(engine, problem, device, precision, compiling)
+        return tiling.create(engine, problem, device, precision, compiling, limits)
 
     settings = _settings(protocol, weights, options)
     setup = Setup(content, style, settings, network_for(settings))

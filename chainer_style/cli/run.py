@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chainer_style.cli.kinds import MEMORY
 from chainer_style.engines import ENGINES, PRECISIONS, Precision
 from chainer_style.networks import ALIASES, NETWORKS
 from chainer_style.networks.nodes import POOL_KINDS
@@ -154,6 +155,17 @@ def setting(*names: str, field: str, help: str, **more: Any) -> Decorator:
     is_flag=True,
     help="Go on from the output folder's checkpoint, and keep leaving such.",
 )
+@click.option(
+    "--memory",
+    type=MEMORY,
+    help="Most that the process may take, such as 2GiB: the picture is computed in "
+    "tiles that fit.  [default: what is free, less a tenth]",
+)
+@click.option(
+    "--tile",
+    type=click.IntRange(1),
+    help="Compute the picture in tiles of so many pixels.  [default: as memory allows]",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def run(
     *,
@@ -169,6 +181,8 @@ def run(
     precision: Precision,
     checkpointing: bool,
     resume: bool,
+    memory: int | None,
+    tile: int | None,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -184,6 +198,7 @@ def run(
     from chainer_style import checkpoint, observers, transfer
     from chainer_style.engines.base import Device
     from chainer_style.files import make_folder
+    from chainer_style.tiling.create import Limits
 
     left = output / checkpoint.NAME
     job = transfer.prepare(
@@ -197,8 +212,11 @@ def run(
         watch=observers.learning(quiet=quiet),
         compiling=observers.compiling(quiet=quiet),
         resume=left if resume else None,
+        limits=Limits(memory, tile),
         **options,
     )
+    if (cut := job.engine.layout) and not quiet:
+        click.echo(cut)
     make_folder(output)
     every = job.protocol.snapshot_every
     inputs = {"content": content, "style": style}

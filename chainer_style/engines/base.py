@@ -185,6 +185,11 @@ class Engine(abc.ABC):
         """Go on from a state, of this engine or of any other of the same problem."""
 
     @property
+    def layout(self) -> str:
+        """How the picture is cut, and what that takes; empty where it is not."""
+        return ""
+
+    @property
     def is_finite(self) -> bool:
         """Whether every pixel is a number."""
         return all_finite(self.image)

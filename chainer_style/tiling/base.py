@@ -53,6 +53,7 @@ class Tiles(abc.ABC):
     def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:
         """Return copies of a tile's own features at the taps with a content loss."""
 
+    @abc.abstractmethod
     def forget(self, tile: Tile) -> None:
         """Drop what was kept of a tile; the way back has to wait for new sums."""
 

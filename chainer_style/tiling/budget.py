@@ -135,6 +135,20 @@ class Cut:
         made = drafted(grid, self.parameters, self._threads, self.scales, again)
         return [(drafts, counts[geometry]) for geometry, drafts in made.items()]
 
+    @property
+    def words(self) -> str:
+        """What there is to say of it in a line."""
+        count, layout = len(self.grid.tiles), self.layout
+        kept = [tap.node for tap in self.grid.network.taps][layout.again :]
+        plural = "s" * (count != 1)
+        return (
+            f"{count} tile{plural} of {layout.side} px, about "
+            f"{formats.gibibytes(self.total)} of memory beside what the program takes; "
+            + (f"kept between both passes: {', '.join(kept)}" if kept else "")
+            + ("computed anew in the second pass: all" if not kept else "")
+            + ("; content features on disk" if layout.on_disk else "")
+        )
+
     # -- memory -----------------------------------------------------------
 
     @functools.cached_property
@@ -250,6 +264,7 @@ def choose(
     threads: int,
     half: bool = False,
     side: int | None = None,
+    beside: int = 0,
 ) -> Cut:
     """Return the fastest way to cut a picture that fits into some memory.
 
@@ -261,6 +276,8 @@ def choose(
         Bytes for everything that is counted in `Estimate`.
     side
         Pixels of a tile, if they are given.
+    beside
+        Bytes that the process takes beside that, to be told.
 
     Raises
     ------
@@ -290,9 +307,9 @@ def choose(
     least = cut(Layout(sides[-1], len(network.taps), on_disk=True)).total
     height, width = extents.content
     raise UserError(
-        f"{width}×{height} pixels take {formats.gibibytes(least)} of memory at least, "
-        f"and {formats.gibibytes(max(memory, 0))} are there for them; give more "
-        "--memory, or choose a smaller --width"
+        f"{width}×{height} pixels take {formats.gibibytes(least + beside)} of memory at "
+        f"least, the program included, and not {formats.gibibytes(memory + beside)}; "
+        "give more --memory, or choose a smaller --width"
     )
 
 

@@ -39,14 +39,17 @@ class ContentOnDisk(Content):
 
     def __init__(self) -> None:
         super().__init__()
-        self._file = tempfile.TemporaryFile(prefix="chainer-style-", buffering=0)
+        # It has no name, and its room on the disk ends with it.
+        self._file = tempfile.TemporaryFile(  # noqa: SIM115 - open as long as this is
+            prefix="chainer-style-", buffering=0
+        )
         weakref.finalize(self, self._file.close)
         self._places: dict[int, dict[str, tuple[int, Any, tuple[int, ...]]]] = {}
 
     def keep(self, tile: int, node: str, features: Array) -> None:
         """Write a tile's own features at a tap."""
         start = self._file.seek(0, 2)
-        data = memoryview(np.ascontiguousarray(features)).cast("B")
+        data = np.ascontiguousarray(features).data.cast("B")
         while data:
             data = data[self._file.write(data) :]
         place = start, features.dtype, features.shape
@@ -63,10 +66,11 @@ class ContentOnDisk(Content):
     def _read(self, start: int, dtype: Any, shape: tuple[int, ...]) -> Array:
         self._file.seek(start)
         found = np.empty(math.prod(shape) * dtype.itemsize, np.uint8)
-        view = memoryview(found)
+        view = found.data
         while view:
             count = self._file.readinto(view)
             if not count:
                 raise OSError("the file of the content's features ends too early")
             view = view[count:]
-        return found.view(dtype).reshape(shape)
+        features: Array = found.view(dtype).reshape(shape)
+        return features

@@ -125,7 +125,14 @@ def _on_kernels(
     extents = budget.Extents(problem.content.shape[2:], problem.style.shape[2:])
     most = there if there is not None else 1 << 62
     cut = budget.choose(
-        problem.network, protocol, extents, most, device.cores, half, side
+        problem.network,
+        protocol,
+        extents,
+        most,
+        device.cores,
+        half,
+        side,
+        beside=memory.resident() + SLACK - pictures,
     )
     layout = cut.layout
 

@@ -1,4 +1,4 @@
-"""Programs of engine ``cpu`` for a tile: forward, and back once all losses are known."""
+"""Programs of engine ``cpu`` for a tile, forward, and back once losses are known."""
 
 from __future__ import annotations
 

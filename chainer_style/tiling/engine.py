@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from chainer_style.engines.base import Engine, Losses, Problem
+from chainer_style.engines.base import Engine, Losses, Problem, State, all_finite
 from chainer_style.engines.static.objective import layout, quiet, tap_weights
-from chainer_style.engines.steps import learning_rate
+from chainer_style.engines.steps import corrected_rate, epsilon
+from chainer_style.networks import Network
 from chainer_style.tiling.base import Array, Tiles, square
 from chainer_style.tiling.content import Content
 from chainer_style.tiling.grid import Grid
@@ -87,21 +88,26 @@ class TiledEngine(Engine):
         self._dtype = np.dtype(dtype)
         self._content = content
         self._taps = {tap.node: tap for tap in problem.network.taps}
-        self.grid = Grid(problem.network, *problem.content.shape[2:], side)
+        self.grid = grid_of(problem.network, problem.content, side)
         with quiet():
             self._aims = self._targets(problem, make)
         self._tiles = make(self.grid, self._scales(), True)
         start = layout(problem.start, self._dtype)
         protocol = problem.protocol
-        self._picture = Picture(start, problem.canvas, protocol.pixelwise_clip)
+        self._picture = Picture(
+            start,
+            problem.canvas,
+            epsilon(protocol, *start.shape[:2]),
+            by_pixel=protocol.pixelwise_clip,
+        )
         self.problem = _hollow(problem)
-        self._done = 0
+        self._done = self._scheduled = 0
 
     # -- targets ----------------------------------------------------------
 
     def _targets(self, problem: Problem, make: Maker) -> dict[str, Aim]:
         protocol = problem.protocol
-        style = Grid(problem.network, *problem.style.shape[2:], self.grid.side)
+        style = grid_of(problem.network, problem.style, self.grid.side)
         pixels = layout(problem.style, self._dtype)
         tiles = make(style, {}, False)
         grams = self._grams(style, tiles, pixels, forget=True)
@@ -167,10 +173,11 @@ class TiledEngine(Engine):
     def step(self) -> Callable[[], Losses]:
         """Do one iteration (see `Engine`)."""
         losses = self._evaluate()
-        rate = learning_rate(self.problem.protocol, self._done)
         self._done += 1
+        rate = corrected_rate(self.problem.protocol, self._scheduled, self._done)
+        self._scheduled += 1
         with quiet():
-            self._picture.move(rate, self._done)
+            self._picture.move(rate)
         return lambda: losses
 
     def _evaluate(self) -> Losses:
@@ -218,16 +225,47 @@ class TiledEngine(Engine):
     @property
     def image(self) -> npt.NDArray[np.float32]:
         """A copy of the picture as it stands (see `Engine`)."""
-        planes = self._picture.pixels.transpose(2, 0, 1)[None]
-        return np.array(planes, np.float32, order="C")
+        return _planes(self._picture.pixels)
+
+    @property
+    def state(self) -> State:
+        """How far it is, in copies (see `Engine`)."""
+        first, second = map(_planes, self._picture.moments)
+        return State(self.image, first, second, self._done, self._scheduled)
+
+    def restore(self, state: State) -> None:
+        """Go on from a state (see `Engine`)."""
+        ours = self._picture.pixels, *self._picture.moments
+        given = state.image, state.first, state.second
+        for own, array in zip(ours, given, strict=True):
+            np.copyto(own, array[0].transpose(1, 2, 0))
+        self._done, self._scheduled = state.done, state.scheduled
+
+    @property
+    def layout(self) -> str:
+        """How the picture is cut, and what that takes (see `Engine`)."""
+        if self.cut:
+            return self.cut.words
+        return f"{len(self.grid.tiles)} tiles of {self.grid.side} px"
 
     @property
     def is_finite(self) -> bool:
         """Whether every pixel is a number."""
-        return all(bool(np.isfinite(row).all()) for row in self._picture.pixels)
+        return all_finite(self._picture.pixels)
 
     def synchronize(self) -> None:
         """Return at once: all is done when a step returns."""
+
+
+def grid_of(network: Network, picture: Array, side: int) -> Grid:
+    """Return the tiles of a picture, (1, 3, height, width)."""
+    _, _, height, width = picture.shape
+    return Grid(network, height, width, side)
+
+
+def _planes(picture: Array) -> npt.NDArray[np.float32]:
+    """Return a copy, (1, 3, height, width)."""
+    return np.array(picture.transpose(2, 0, 1)[None], np.float32, order="C")
 
 
 def _hollow(problem: Problem) -> Problem:
@@ -235,8 +273,7 @@ def _hollow(problem: Problem) -> Problem:
     nothing = np.float32(np.nan)
     return dataclasses.replace(
         problem,
-        **{
-            name: np.broadcast_to(nothing, getattr(problem, name).shape)
-            for name in ("content", "style", "start")
-        },
+        content=np.broadcast_to(nothing, problem.content.shape),
+        style=np.broadcast_to(nothing, problem.style.shape),
+        start=np.broadcast_to(nothing, problem.start.shape),
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from chainer_style.engines.steps import BETA1, BETA2, EPSILON, clip_by_pixel
+from chainer_style.engines.steps import BETA1, BETA2, clip_by_pixel
 from chainer_style.images import Canvas
 
 Array = npt.NDArray[Any]
@@ -28,6 +27,8 @@ class Picture:
         Shape (height, width, 3); it is taken, not copied.
     canvas
         Says the bounds of its pixels.
+    epsilon
+        Adam's; see `steps.epsilon`.
     by_pixel
         Whether to clip as the program of 2016 did.
 
@@ -37,7 +38,10 @@ class Picture:
         The picture as it stands.
     """
 
-    def __init__(self, start: Array, canvas: Canvas, by_pixel: bool) -> None:
+    def __init__(
+        self, start: Array, canvas: Canvas, epsilon: float, *, by_pixel: bool
+    ) -> None:
+        self._epsilon = epsilon
         self.pixels = start
         self._bounds = canvas.bounds
         self._by_pixel = by_pixel
@@ -83,17 +87,14 @@ class Picture:
         self.gradient[one] -= difference
         return total
 
-    def move(self, rate: float, done: int) -> None:
+    def move(self, rate: float) -> None:
         """Let Adam follow the gradient, and clip.
 
         Parameters
         ----------
         rate
-            Its alpha.
-        done
-            Number of this iteration, from 1.
+            How far it goes; see `steps.corrected_rate`.
         """
-        rate *= math.sqrt(1 - BETA2**done) / (1 - BETA1**done)
         for band in self._bands():
             self._move(band, rate)
         if self._by_pixel:
@@ -112,7 +113,7 @@ class Picture:
         room *= 1 - BETA2
         second += room
         np.sqrt(second, out=room)
-        room += EPSILON
+        room += self._epsilon
         np.divide(first, room, out=room)
         room *= rate
         pixels -= room

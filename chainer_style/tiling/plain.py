@@ -73,6 +73,9 @@ class PlainTiles(Tiles):
         own = self._own(tile, pixels)
         return {node: own[node].copy() for node in self._scales.keys() & own.keys()}
 
+    def forget(self, tile: Tile) -> None:
+        """Return at once: nothing is kept (see `Tiles`)."""
+
     def aim(self, errors: Mapping[str, Array]) -> None:
         """Keep the errors (see `Tiles`)."""
         self._errors = errors

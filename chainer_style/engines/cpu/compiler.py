@@ -20,6 +20,7 @@ from chainer_style.networks.nodes import (
     Pool,
     ReLU,
 )
+from chainer_style.networks.regions import Region
 
 
 @dataclass
