@@ -312,13 +312,13 @@ def prepare(
     UserError
         If anything given cannot be used.
     """
-    limits.check()
     engines.check(engine, device)
 
     def make(problem: Problem) -> Engine:
         return tiling.create(engine, problem, device, precision, compiling, limits)
 
     settings = _settings(protocol, weights, options)
+    limits.check(settings, resumed=resume is not None)
     setup = Setup(content, style, settings, network_for(settings))
     if resume is not None:
         return _resumed(Path(resume), setup, weights, seed, watch, make)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from chainer_style.protocols import MODERN, PROTOCOLS
 
 if TYPE_CHECKING:
     from chainer_style.observers import RunLog
+    from chainer_style.tiling.ranks import Ranks
     from chainer_style.transfer import Transfer
 
 FINAL = "final.png"
@@ -166,12 +168,37 @@ def setting(*names: str, field: str, help: str, **more: Any) -> Decorator:
     type=click.IntRange(1),
     help="Compute the picture in tiles of so many pixels.  [default: as memory allows]",
 )
+@click.option(
+    "--mpi",
+    is_flag=True,
+    help="Compute it by all processes that mpiexec starts, a band of rows each.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
-def run(
+def run(*, output: Path, mpi: bool, **options: Any) -> None:
+    """Paint the content picture in the style of another.
+
+    Leaves im_00000.png, im_00050.png, ..., final.png and run.json in the output
+    folder. Ctrl-C saves what there is.
+
+    \b
+    chainer-style run -i photo.jpg -s painting.jpg -o output
+    chainer-style run -i photo.jpg -s painting.jpg --protocol 2016 -m nin -w 435
+    """  # noqa: D301 - click reads the escape
+    from chainer_style.tiling import ranks
+
+    ours = ranks.connect() if mpi else ranks.Alone()
+    with ranks.ending(ours):
+        finished = paint(output, ours, **options)
+    if not finished:
+        raise click.exceptions.Exit(INTERRUPTED)
+
+
+def paint(
+    output: Path,
+    ours: Ranks,
     *,
     content: str,
     style: str,
-    output: Path,
     gpu: int,
     cudnn: bool,
     threads: int | None,
@@ -185,22 +212,18 @@ def run(
     tile: int | None,
     quiet: bool,
     **options: Any,
-) -> None:
-    """Paint the content picture in the style of another.
-
-    Leaves im_00000.png, im_00050.png, ..., final.png and run.json in the output
-    folder. Ctrl-C saves what there is.
-
-    \b
-    chainer-style run -i photo.jpg -s painting.jpg -o output
-    chainer-style run -i photo.jpg -s painting.jpg --protocol 2016 -m nin -w 435
-    """  # noqa: D301 - click reads the escape
+) -> bool:
+    """Paint a picture, by one of several ranks or alone; return whether it is done."""
     from chainer_style import checkpoint, observers, transfer
     from chainer_style.engines.base import Device
     from chainer_style.files import make_folder
     from chainer_style.tiling.create import Limits
 
     left = output / checkpoint.NAME
+    quiet = quiet or not ours.is_root
+    if ours.count > 1:
+        threads = threads or ours.cores
+        gpu = gpu + ours.number_here if gpu >= 0 else gpu
     job = transfer.prepare(
         content,
         style,
@@ -212,7 +235,7 @@ def run(
         watch=observers.learning(quiet=quiet),
         compiling=observers.compiling(quiet=quiet),
         resume=left if resume else None,
-        limits=Limits(memory, tile),
+        limits=Limits(memory, tile, ours),
         **options,
     )
     if (cut := job.engine.layout) and not quiet:
@@ -224,35 +247,42 @@ def run(
 
     def keep() -> None:
         if (checkpointing or resume) and log.iterations and job.is_finite:
-            checkpoint.save(left, job.as_checkpoint(log.entries))
+            found = job.as_checkpoint(log.entries)
+            if ours.is_root:
+                checkpoint.save(left, found)
 
     try:
-        with observers.interruptible(job.run()) as iterates:
+        with observers.interruptible(job.run(), ours.agree) as iterates:
             watched = observers.finite(log.watch(iterates))
-            kept = observers.snapshots(watched, output, every)
+            kept = observers.snapshots(watched, output, every, ours.is_root)
             kept = observers.checkpoints(kept, every, keep)
             done, total = job.done, job.iterations
             for _ in observers.progress(kept, total, quiet=quiet, done=done):
                 pass
     finally:
-        _save(job, log, output)
-        keep()
-    label = job.problem.weights.label
-    click.echo(f"{output / FINAL}: {log.iterations} iterations, {label}")
-    if log.iterations < job.iterations:
-        raise click.exceptions.Exit(INTERRUPTED)
+        if ours.count == 1 or sys.exc_info()[0] is None:
+            _save(job, log, output, ours.is_root)
+            keep()
+    if ours.is_root:
+        label = job.problem.weights.label
+        click.echo(f"{output / FINAL}: {log.iterations} iterations, {label}")
+    return log.iterations >= job.iterations
 
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 
-def _save(job: Transfer, log: RunLog, output: Path) -> None:
-    """Save what there is of a run, finished or not."""
+def _save(job: Transfer, log: RunLog, output: Path, is_root: bool) -> None:
+    """Save what there is of a run, finished or not; all ranks take part."""
     from chainer_style import images
 
     if not log.iterations:
         return
     if job.is_finite:
-        images.save(job.picture, output / FINAL, job.problem.weights.label)
-    log.write(output / "run.json")
+        if is_root:
+            images.save(job.picture, output / FINAL, job.problem.weights.label)
+        else:
+            _ = job.image
+    if is_root:
+        log.write(output / "run.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -13,8 +13,12 @@ from chainer_style.transfer import Iterate
 
 
 @contextmanager
-def interruptible(iterates: Iterable[Iterate]) -> Iterator[Iterator[Iterate]]:
+def interruptible(
+    iterates: Iterable[Iterate], agree: Callable[[bool], bool] = bool
+) -> Iterator[Iterator[Iterate]]:
     """Let iterates end after the one during which Ctrl-C or SIGTERM came.
+
+    Where several ranks iterate, `agree` tells whether all of them want to go on.
 
     The picture is then whole. A second Ctrl-C interrupts at once. Outside the main
     thread, where Python takes no signals, the iterates pass unchanged.
@@ -35,16 +39,20 @@ def interruptible(iterates: Iterable[Iterate]) -> Iterator[Iterator[Iterate]]:
     signals = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, ask) for number in signals}
     try:
-        yield _until(asked, iterates)
+        yield _until(asked, iterates, agree)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _until(asked: threading.Event, iterates: Iterable[Iterate]) -> Iterator[Iterate]:
+def _until(
+    asked: threading.Event,
+    iterates: Iterable[Iterate],
+    agree: Callable[[bool], bool],
+) -> Iterator[Iterate]:
     for iterate in iterates:
         yield iterate
-        if asked.is_set():
+        if not agree(not asked.is_set()):
             return
 
 

@@ -10,14 +10,18 @@ from chainer_style.transfer import Iterate
 
 
 def snapshots(
-    iterates: Iterable[Iterate], folder: Path, every: int
+    iterates: Iterable[Iterate], folder: Path, every: int, saves: bool = True
 ) -> Iterator[Iterate]:
     """Save ``im_%05d.png`` after iterations 0, `every`, 2 × `every`, ...
 
-    Names and rhythm of the 2016 code. Nothing is saved where `every` is 0.
+    Names and rhythm of the 2016 code. Nothing is saved where `every` is 0, nor where
+    another rank `saves` it; but this one has to give its part.
     """
     for iterate in iterates:
         if every and iterate.index % every == 0:
             path = folder / f"im_{iterate.index:05d}.png"
-            images.save(iterate.picture, path, iterate.label)
+            if saves:
+                images.save(iterate.picture, path, iterate.label)
+            else:
+                _ = iterate.array
         yield iterate

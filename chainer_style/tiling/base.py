@@ -38,6 +38,10 @@ class Tiles(abc.ABC):
     """Computes a network on tiles of a picture."""
 
     @abc.abstractmethod
+    def side(self, channels: int) -> int:
+        """Return the side of the matrices of a tap with so many channels."""
+
+    @abc.abstractmethod
     def sums(self, tile: Tile, pixels: Array) -> dict[str, Array]:
         r"""Return :math:`F^T F` over a tile's own positions of each tapped map.
 

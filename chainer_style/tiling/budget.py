@@ -51,10 +51,19 @@ class Layout:
 
 @dataclass(frozen=True)
 class Extents:
-    """Height and width of a transfer's pictures."""
+    """How large a transfer's pictures are.
+
+    Attributes
+    ----------
+    content, style
+        Height and width.
+    rows
+        First row, and first row behind, of the part that is computed; None: all.
+    """
 
     content: tuple[int, int]
     style: tuple[int, int]
+    rows: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ class Cut:
         half: bool = False,
     ) -> None:
         self.layout, self._extents, self._threads = layout, extents, threads
-        self.grid = Grid(network, *extents.content, layout.side)
+        self.grid = Grid(network, *extents.content, layout.side, extents.rows)
         self._style = Grid(network, *extents.style, layout.side)
         self.parameters = parameters_for(self.grid, half)
         self.scales = {tap.node: 1.0 for tap in network.taps if tap.content}
@@ -155,6 +164,9 @@ class Cut:
     def running(self) -> Estimate:
         """What the loop takes."""
         height, width = self._extents.content
+        if self._extents.rows:
+            windows = [tile.window for tile in self.grid.tiles]
+            height = windows[-1].bottom - windows[0].top
         numbers = height * width * self.grid.network.channels
         return Estimate(
             pictures=numbers * (4 * FLOAT + SAVED),
@@ -307,9 +319,9 @@ def choose(
     least = cut(Layout(sides[-1], len(network.taps), on_disk=True)).total
     height, width = extents.content
     raise UserError(
-        f"{width}×{height} pixels take {formats.gibibytes(least + beside)} of memory at "
-        f"least, the program included, and not {formats.gibibytes(memory + beside)}; "
-        "give more --memory, or choose a smaller --width"
+        f"{width}×{height} pixels take {formats.gibibytes(least + beside)} of memory "
+        f"at least, the program included, and not {formats.gibibytes(memory + beside)}"
+        "; give more --memory, or choose a smaller --width"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,10 +11,14 @@ from chainer_style import engines, memory
 from chainer_style.engines.base import Device, Engine, Precision, Problem
 from chainer_style.errors import UserError
 from chainer_style.networks import Network
+from chainer_style.protocols import Protocol
+from chainer_style.tiling.bands import Band
 from chainer_style.tiling.base import Tiles
 from chainer_style.tiling.content import Content, ContentOnDisk
-from chainer_style.tiling.engine import Maker, TiledEngine
+from chainer_style.tiling.engine import TiledEngine
 from chainer_style.tiling.grid import Grid
+from chainer_style.tiling.ranks import Alone, Ranks
+from chainer_style.tiling.targets import Maker
 
 RESERVE = 0.1
 """Share of free memory that is left to others, where no budget is given."""
@@ -33,13 +37,23 @@ class Limits:
         Bytes that the process may take in all; None: what is free, less a reserve.
     tile
         Pixels of a tile; None: as many as fit.
+    ranks
+        Who computes it together.
     """
 
     memory: int | None = None
     tile: int | None = None
+    ranks: Ranks = field(default_factory=Alone)
 
-    def check(self) -> None:
+    def check(self, protocol: Protocol, resumed: bool = False) -> None:
         """Refuse what cannot be.
+
+        Parameters
+        ----------
+        protocol
+            Every setting.
+        resumed
+            Whether a run is to be gone on with.
 
         Raises
         ------
@@ -48,6 +62,16 @@ class Limits:
         """
         if self.tile is not None and self.tile < 1:
             raise UserError(f"tiles of {self.tile} pixels; choose 1 or more")
+        if self.ranks.count > 1 and protocol.pixelwise_clip:
+            raise UserError(
+                f"{protocol.title} clips as the picture's first pixel says, which "
+                "several ranks cannot; leave --mpi out, or take --protocol modern"
+            )
+        if self.ranks.count > 1 and (resumed or protocol.scales > 1):
+            raise UserError(
+                "several ranks paint one scale, from its start: leave --scales and "
+                "--resume out; --init takes the picture of a smaller scale"
+            )
 
 
 def create(
@@ -73,7 +97,7 @@ def create(
     UserError
         If it does not fit, however it is cut.
     """
-    limits.check()
+    limits.check(problem.protocol)
     engines.check(name, device)
     if name == "auto":
         name = engines.fastest(problem, device, precision)
@@ -84,11 +108,13 @@ def create(
             f"the engine {name!r} predicts no memory; leave --memory out and choose "
             "--tile, or take --engine cpu"
         )
-    if limits.tile is None or limits.tile >= max(problem.content.shape[2:]):
+    longest = max(problem.content.shape[2:])
+    side = limits.tile or longest
+    if side >= longest and limits.ranks.count == 1:
         return engines.create(name, problem, device, precision, watch)
     make = _plain(name, problem, device, precision)
-    dtype = np.dtype(precision)
-    return TiledEngine(name, problem, make, limits.tile, Content(), dtype)
+    dtype, ranks = np.dtype(precision), limits.ranks
+    return TiledEngine(name, problem, make, side, Content(), dtype, ranks)
 
 
 def _on_kernels(
@@ -115,14 +141,18 @@ def _on_kernels(
     )
     pictures = _nbytes(problem)
     fits = there is None or whole.total + pictures + pictures // 3 <= there
-    side = limits.tile
-    if fits and (side is None or side >= max(problem.content.shape[2:])):
+    side, ranks = limits.tile, limits.ranks
+    alone = ranks.count == 1
+    if alone and fits and (side is None or side >= max(problem.content.shape[2:])):
         return engines.create("cpu", problem, device, precision, watch)
     from chainer_style.engines.cpu.team import team
     from chainer_style.tiling import budget
     from chainer_style.tiling.kernels import CompiledTiles
 
-    extents = budget.Extents(problem.content.shape[2:], problem.style.shape[2:])
+    height, width = problem.content.shape[2:]
+    band = Band.of(problem.network, height, width, ranks)
+    rows = None if alone else (band.top, band.bottom)
+    extents = budget.Extents((height, width), problem.style.shape[2:], rows)
     most = there if there is not None else 1 << 62
     cut = budget.choose(
         problem.network,
@@ -143,7 +173,7 @@ def _on_kernels(
         )
 
     content = ContentOnDisk() if layout.on_disk else Content()
-    engine = TiledEngine("cpu", problem, make, layout.side, content)
+    engine = TiledEngine("cpu", problem, make, layout.side, content, ranks=ranks)
     engine.cut = cut
     return engine
 
@@ -162,7 +192,9 @@ def allowed(limits: Limits, problem: Problem | None = None) -> int | None:
     if limits.memory is not None:
         return limits.memory - memory.resident() - SLACK + given
     free = memory.available()
-    return None if free is None else int(free * (1 - RESERVE)) - SLACK + given
+    if free is None:
+        return None
+    return int(free * (1 - RESERVE)) // limits.ranks.count - SLACK + given
 
 
 def _nbytes(problem: Problem) -> int:

@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from chainer_style.engines.base import Engine, Losses, Problem, State, all_finite
-from chainer_style.engines.static.objective import layout, quiet, tap_weights
+from chainer_style.engines.static.objective import layout, quiet
 from chainer_style.engines.steps import corrected_rate, epsilon
-from chainer_style.networks import Network
-from chainer_style.tiling.base import Array, Tiles, square
+from chainer_style.networks.regions import Region
+from chainer_style.tiling.bands import Band
+from chainer_style.tiling.base import Array, square
 from chainer_style.tiling.content import Content
-from chainer_style.tiling.grid import Grid
+from chainer_style.tiling.grid import Grid, Tile
 from chainer_style.tiling.picture import Picture
+from chainer_style.tiling.ranks import Alone, Ranks
+from chainer_style.tiling.targets import Maker, Targets, added
 
 if TYPE_CHECKING:
     from chainer_style.tiling.budget import Cut
-
-Maker = Callable[[Grid, Mapping[str, float], bool], Tiles]
-"""Makes tiles of a grid, given the scales of the content's differences by tap, and
-whether there is a way back."""
-
-
-@dataclass(frozen=True)
-class Aim:
-    """What a tap is compared with.
-
-    Attributes
-    ----------
-    style
-        Gram matrix of the style picture.
-    content_weight, style_weight
-        Of the mean squares of the differences.
-    """
-
-    style: Array
-    content_weight: float
-    style_weight: float
 
 
 class TiledEngine(Engine):
@@ -50,6 +31,8 @@ class TiledEngine(Engine):
     The Gram matrices of all tiles are added up on a way forth; a way back then follows
     what the whole picture's are off by. Every position of a tapped map belongs to one
     tile, and so the gradients of all tiles add up to that of the picture.
+
+    With several ranks each does this for its own band of rows.
 
     Parameters
     ----------
@@ -65,13 +48,20 @@ class TiledEngine(Engine):
         Keeps the content picture's features.
     dtype
         Of all arithmetic.
+    ranks
+        Who computes it together; None: this process alone.
 
     Attributes
     ----------
     grid
-        The tiles.
+        The tiles of this rank.
     cut
         How they were chosen, where they were chosen by memory.
+
+    Raises
+    ------
+    UserError
+        If there are too many ranks for the picture.
     """
 
     def __init__(
@@ -82,93 +72,46 @@ class TiledEngine(Engine):
         side: int,
         content: Content,
         dtype: npt.DTypeLike = np.float32,
+        ranks: Ranks | None = None,
     ) -> None:
         self.name = name  # type: ignore[misc]
         self.cut: Cut | None = None
         self._dtype = np.dtype(dtype)
         self._content = content
-        self._taps = {tap.node: tap for tap in problem.network.taps}
-        self.grid = grid_of(problem.network, problem.content, side)
-        with quiet():
-            self._aims = self._targets(problem, make)
-        self._tiles = make(self.grid, self._scales(), True)
-        start = layout(problem.start, self._dtype)
+        self._ranks = ranks or Alone()
+        height, width = problem.content.shape[2:]
+        self._band = band = Band.of(problem.network, height, width, self._ranks)
+        rows = band.top, band.bottom
+        self.grid = Grid(problem.network, height, width, side, rows)
+        targets = Targets(problem, make, self.grid, self._ranks, self._dtype)
+        self._aims = targets.aims(content)
+        self._tiles = make(self.grid, targets.scales(self._aims), True)
         protocol = problem.protocol
         self._picture = Picture(
-            start,
+            self._held(problem.start),
+            height,
+            band,
             problem.canvas,
-            epsilon(protocol, *start.shape[:2]),
+            epsilon(protocol, height, width),
             by_pixel=protocol.pixelwise_clip,
         )
         self.problem = _hollow(problem)
         self._done = self._scheduled = 0
 
-    # -- targets ----------------------------------------------------------
-
-    def _targets(self, problem: Problem, make: Maker) -> dict[str, Aim]:
-        protocol = problem.protocol
-        style = grid_of(problem.network, problem.style, self.grid.side)
-        pixels = layout(problem.style, self._dtype)
-        tiles = make(style, {}, False)
-        grams = self._grams(style, tiles, pixels, forget=True)
-        del tiles
-        counted = {
-            node: 1.0
-            for node, tap in self._taps.items()
-            if tap.content or protocol.relative_losses
-        }
-        pixels = layout(problem.content, self._dtype)
-        tiles = make(self.grid, counted, False)
-        squares = dict.fromkeys(counted, 0.0)
-        for tile in self.grid.tiles:
-            found = tiles.features(tile, pixels[tile.window.slices])
-            for node, features in found.items():
-                squares[node] += square(features)
-                if self._taps[node].content:
-                    self._content.keep(tile.number, node, features)
-            tiles.forget(tile)
-        aims = {}
-        for node, tap in self._taps.items():
-            size = self.grid.shapes[node].size
-            energy = squares.get(node, size) / size
-            side = self.grid.shapes[node].channels
-            style_energy = square(grams[node]) / side**2
-            weights = tap_weights(protocol, tap, energy, style_energy, len(self._taps))
-            aims[node] = Aim(grams[node], *weights)
-        return aims
-
-    def _scales(self) -> dict[str, float]:
-        return {
-            node: 2 * aim.content_weight / self.grid.shapes[node].size
-            for node, aim in self._aims.items()
-            if self._taps[node].content
-        }
-
-    def _grams(
-        self, grid: Grid, tiles: Tiles, pixels: Array, forget: bool = False
-    ) -> dict[str, Array]:
-        """Return the Gram matrices of a picture, in double precision."""
-        sums: dict[str, Array] = {}
-        for tile in grid.tiles:
-            found = tiles.sums(tile, pixels[tile.window.slices])
-            for node, matrix in found.items():
-                if node in sums:
-                    sums[node] += matrix
-                else:
-                    sums[node] = matrix.astype(np.float64)
-            if forget:
-                tiles.forget(tile)
-        return {node: total / grid.shapes[node].size for node, total in sums.items()}
+    def _held(self, picture: Array) -> Array:
+        """Return the rows that this rank holds of a picture, (1, 3, height, width)."""
+        rows = slice(self._band.first, self._band.last)
+        return layout(picture[:, :, rows], self._dtype)
 
     # -- what an engine does ----------------------------------------------
 
     def evaluate(self, image: npt.NDArray[Any]) -> tuple[Losses, npt.NDArray[Any]]:
         """Return the losses at a picture, and the gradient (see `Engine`)."""
         before = self._picture.pixels
-        self._picture.pixels = layout(image, self._dtype)
+        self._picture.pixels = self._held(image)
         losses = self._evaluate()
         self._picture.pixels = before
-        return losses, self._picture.gradient.transpose(2, 0, 1)[None].copy()
+        return losses, self._whole(self._picture.gradient[self._band.own])
 
     def step(self) -> Callable[[], Losses]:
         """Do one iteration (see `Engine`)."""
@@ -178,21 +121,24 @@ class TiledEngine(Engine):
         self._scheduled += 1
         with quiet():
             self._picture.move(rate)
+        self._picture.share_pixels()
         return lambda: losses
 
     def _evaluate(self) -> Losses:
         with quiet():
             style = self._survey()
-            content = self._descend()
-            variation = 0.0
+            sums = self._descend()
             if weight := self.problem.protocol.tv_weight:
-                variation = self._picture.vary(weight)
+                sums[-1] = self._picture.vary(weight)
+        self._picture.share_gradient()
+        self._ranks.add(sums)
+        *content, variation = map(float, sums)
         total = sum(content) + sum(style) + variation
-        return Losses(total, content, style, variation)
+        return Losses(total, tuple(content), style, variation)
 
     def _survey(self) -> tuple[float, ...]:
         """Return the style losses, and tell all tiles what follows from them."""
-        grams = self._grams(self.grid, self._tiles, self._picture.pixels)
+        grams = added(self.grid, self._tiles, self._sums(), self._ranks)
         losses, errors = [], {}
         for node, aim in self._aims.items():
             shape = self.grid.shapes[node]
@@ -204,41 +150,70 @@ class TiledEngine(Engine):
         self._tiles.aim(errors)
         return tuple(losses)
 
-    def _descend(self) -> tuple[float, ...]:
-        """Write the gradient of all tiles, and return the content losses."""
+    def _sums(self) -> Iterator[Mapping[str, Array]]:
+        for tile in self.grid.tiles:
+            yield self._tiles.sums(tile, self._picture.pixels[self._rows(tile)])
+
+    def _rows(self, tile: Tile) -> tuple[slice, slice]:
+        """Return where a tile's window lies in the rows that this rank holds."""
+        first = self._band.first
+        return tile.window.within(Region(first, 0, 0, 0)).slices
+
+    def _descend(self) -> Array:
+        """Write the gradient of all tiles.
+
+        Returns
+        -------
+        numpy.ndarray
+            The content loss of each tap, over this rank's tiles, and a zero.
+        """
         pixels, gradient = self._picture.pixels, self._picture.gradient
         gradient[...] = 0
-        sums = dict.fromkeys(self._taps, 0.0)
+        sums = dict.fromkeys(self._aims, 0.0)
         # What the last tile left in the caches is of use to the first one.
         for tile in reversed(self.grid.tiles):
-            window = tile.window.slices
+            rows = self._rows(tile)
             with self._content.of(tile.number) as content:
-                passed = self._tiles.back(tile, pixels[window], content)
-            gradient[window] += passed.gradient
+                passed = self._tiles.back(tile, pixels[rows], content)
+            gradient[rows] += passed.gradient
             for node, total in passed.content.items():
                 sums[node] += total
-        return tuple(
+        weighted = [
             self._aims[node].content_weight * total / self.grid.shapes[node].size
             for node, total in sums.items()
-        )
+        ]
+        return np.array([*weighted, 0.0])
 
     @property
     def image(self) -> npt.NDArray[np.float32]:
-        """A copy of the picture as it stands (see `Engine`)."""
-        return _planes(self._picture.pixels)
+        """A copy of the picture as it stands (see `Engine`).
+
+        With several ranks all of them have to ask, and the root alone has it; to the
+        others it is an array of its shape that holds nothing.
+        """
+        return self._whole(self._picture.pixels[self._band.own])
+
+    def _whole(self, own: Array) -> npt.NDArray[np.float32]:
+        """Return this rank's rows, and those of all others, as planes."""
+        rows = self._ranks.collect(own) if self._ranks.count > 1 else own
+        if rows is None:
+            return _nothing(self.problem.start.shape)
+        return np.array(rows.transpose(2, 0, 1)[None], order="C")
 
     @property
     def state(self) -> State:
         """How far it is, in copies (see `Engine`)."""
-        first, second = map(_planes, self._picture.moments)
+        first, second = map(self._whole, self._picture.moments)
         return State(self.image, first, second, self._done, self._scheduled)
 
     def restore(self, state: State) -> None:
         """Go on from a state (see `Engine`)."""
-        ours = self._picture.pixels, *self._picture.moments
-        given = state.image, state.first, state.second
-        for own, array in zip(ours, given, strict=True):
-            np.copyto(own, array[0].transpose(1, 2, 0))
+        band = self._band
+        self._picture.pixels[...] = self._held(state.image)
+        for own, array in zip(
+            self._picture.moments, (state.first, state.second), strict=True
+        ):
+            np.copyto(own, array[0, :, band.top : band.bottom].transpose(1, 2, 0))
         self._done, self._scheduled = state.done, state.scheduled
 
     @property
@@ -251,29 +226,21 @@ class TiledEngine(Engine):
     @property
     def is_finite(self) -> bool:
         """Whether every pixel is a number."""
-        return all_finite(self._picture.pixels)
+        return self._ranks.agree(all_finite(self._picture.pixels))
 
     def synchronize(self) -> None:
         """Return at once: all is done when a step returns."""
 
 
-def grid_of(network: Network, picture: Array, side: int) -> Grid:
-    """Return the tiles of a picture, (1, 3, height, width)."""
-    _, _, height, width = picture.shape
-    return Grid(network, height, width, side)
-
-
-def _planes(picture: Array) -> npt.NDArray[np.float32]:
-    """Return a copy, (1, 3, height, width)."""
-    return np.array(picture.transpose(2, 0, 1)[None], np.float32, order="C")
-
-
 def _hollow(problem: Problem) -> Problem:
     """Return a problem whose pictures take no memory: shapes are left of them."""
-    nothing = np.float32(np.nan)
     return dataclasses.replace(
         problem,
-        content=np.broadcast_to(nothing, problem.content.shape),
-        style=np.broadcast_to(nothing, problem.style.shape),
-        start=np.broadcast_to(nothing, problem.start.shape),
+        content=_nothing(problem.content.shape),
+        style=_nothing(problem.style.shape),
+        start=_nothing(problem.start.shape),
     )
+
+
+def _nothing(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    return np.broadcast_to(np.float32(np.nan), shape)

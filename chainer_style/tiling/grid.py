@@ -73,12 +73,16 @@ class Grid:
     side
         Of a tile's own part in pixels, or somewhat less: a picture is cut evenly, at
         multiples of `step`.
+    rows
+        First row, and first row behind, of the part that is cut; None: all. They are
+        multiples of `step`, or the end.
     """
 
     network: Network
     height: int
     width: int
     side: int
+    rows: tuple[int, int] | None = None
 
     @functools.cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -101,7 +105,7 @@ class Grid:
         """All of them, row by row; those that nothing depends on are left out."""
         found: list[Tile] = []
         for rows, columns in itertools.product(
-            self._cuts(self.height), self._cuts(self.width)
+            self._cuts(*(self.rows or (0, self.height))), self._cuts(0, self.width)
         ):
             taps = self._own(rows, columns)
             if taps:
@@ -110,11 +114,11 @@ class Grid:
                 found.append(Tile(len(found), taps, regions, part, self.strides))
         return found
 
-    def _cuts(self, length: int) -> list[tuple[int, int]]:
+    def _cuts(self, first: int, last: int) -> list[tuple[int, int]]:
         """Return where tiles begin and end along an axis."""
-        count = max(1, math.ceil(length / self.side))
-        step = math.ceil(math.ceil(length / count) / self.step) * self.step
-        return [(start, min(start + step, length)) for start in range(0, length, step)]
+        count = max(1, math.ceil((last - first) / self.side))
+        step = math.ceil((last - first) / count / self.step) * self.step
+        return [(at, min(at + step, last)) for at in range(first, last, step)]
 
     def _own(
         self, rows: tuple[int, int], columns: tuple[int, int]

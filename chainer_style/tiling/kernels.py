@@ -8,6 +8,7 @@ import numpy as np
 
 from chainer_style.engines.cpu.arena import LINE
 from chainer_style.engines.cpu.draft import Map
+from chainer_style.engines.cpu.filters import filled
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.plan import Plan, Room
@@ -60,6 +61,10 @@ class CompiledTiles(Tiles):
             for node, side in _sides(grid).items()
         }
         self._kept: dict[int, Array] = {}
+
+    def side(self, channels: int) -> int:
+        """Return the number of channels, filled up (see `Tiles`)."""
+        return filled(channels)
 
     def sums(self, tile: Tile, pixels: Array) -> dict[str, Array]:
         """Return the sums of a tile's Gram matrices (see `Tiles`)."""

@@ -1,4 +1,4 @@
-"""The picture, its gradient and Adam's moments, in bands of rows that fit a cache."""
+"""The picture, its gradient and Adam's moments, dealt with some rows at a time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from chainer_style.engines.steps import BETA1, BETA2, clip_by_pixel
 from chainer_style.images import Canvas
+from chainer_style.tiling.bands import Band
 
 Array = npt.NDArray[Any]
 
-BAND = 1 << 16
-"""Numbers of a band, or one row of the picture."""
+PART = 1 << 16
+"""Numbers that are dealt with at once, or one row of the picture."""
 
 
 class Picture:
@@ -24,7 +25,11 @@ class Picture:
     Parameters
     ----------
     start
-        Shape (height, width, 3); it is taken, not copied.
+        Shape (rows, width, 3): the rows that the band holds. It is taken, not copied.
+    height
+        Of the whole picture.
+    band
+        Which rows these are, and which of them Adam moves.
     canvas
         Says the bounds of its pixels.
     epsilon
@@ -39,8 +44,16 @@ class Picture:
     """
 
     def __init__(
-        self, start: Array, canvas: Canvas, epsilon: float, *, by_pixel: bool
+        self,
+        start: Array,
+        height: int,
+        band: Band,
+        canvas: Canvas,
+        epsilon: float,
+        *,
+        by_pixel: bool,
     ) -> None:
+        self._height, self._band = height, band
         self._epsilon = epsilon
         self.pixels = start
         self._bounds = canvas.bounds
@@ -48,31 +61,37 @@ class Picture:
 
     @functools.cached_property
     def gradient(self) -> Array:
-        """The gradient: an array of the picture's shape."""
+        """The gradient, of the pixels' shape."""
         return np.zeros_like(self.pixels)
 
     @functools.cached_property
     def moments(self) -> tuple[Array, Array]:
-        """Adam's moments: arrays of the picture's shape."""
-        return np.zeros_like(self.pixels), np.zeros_like(self.pixels)
+        """Adam's moments of the band's own rows."""
+        own = self.pixels[self._band.own]
+        return np.zeros_like(own), np.zeros_like(own)
 
-    def _bands(self) -> Iterator[slice]:
-        height, width, channels = self.pixels.shape
-        rows = max(1, BAND // (width * channels))
-        for start in range(0, height, rows):
-            yield slice(start, min(start + rows, height))
+    def _parts(self) -> Iterator[slice]:
+        """Yield the band's own rows, a few at a time."""
+        _, width, channels = self.pixels.shape
+        own, rows = self._band.own, max(1, PART // (width * channels))
+        for start in range(own.start, own.stop, rows):
+            yield slice(start, min(start + rows, own.stop))
 
     def vary(self, weight: float) -> float:
-        """Return the weighted total variation, and add its gradient."""
-        height, width, channels = self.pixels.shape
-        down = weight / max((height - 1) * width * channels, 1)
-        across = weight / max(height * (width - 1) * channels, 1)
+        """Return the weighted total variation of its own rows, and add its gradient.
+
+        A row belongs to a pair with the one below it.
+        """
+        _, width, channels = self.pixels.shape
+        down = weight / max((self._height - 1) * width * channels, 1)
+        across = weight / max(self._height * (width - 1) * channels, 1)
+        end = self._height - 1 - self._band.first
         total = 0.0
-        for band in self._bands():
-            rows = slice(band.start, min(band.stop, height - 1))
+        for part in self._parts():
+            rows = slice(part.start, min(part.stop, end))
             below = slice(rows.start + 1, rows.stop + 1)
             total += down * self._differ(rows, below, np.s_[:], np.s_[:], down)
-            total += across * self._differ(band, band, np.s_[:-1], np.s_[1:], across)
+            total += across * self._differ(part, part, np.s_[:-1], np.s_[1:], across)
         return total
 
     def _differ(
@@ -87,6 +106,27 @@ class Picture:
         self.gradient[one] -= difference
         return total
 
+    def share_gradient(self) -> None:
+        """Add to the gradient of its own rows what the neighbours found for them."""
+        band, own = self._band, self._band.own
+        up, down = self.gradient[: own.start], self.gradient[own.stop :]
+        above, below = band.ranks.swap(up, down)
+        if above is not None:
+            self.gradient[own.start : own.start + band.above] += above
+        if below is not None:
+            self.gradient[own.stop - band.below : own.stop] += below
+
+    def share_pixels(self) -> None:
+        """Have the neighbours' rows as they are now."""
+        band, own = self._band, self._band.own
+        up = self.pixels[own.start : own.start + band.above]
+        down = self.pixels[own.stop - band.below : own.stop]
+        above, below = band.ranks.swap(up, down)
+        if above is not None:
+            self.pixels[: own.start] = above
+        if below is not None:
+            self.pixels[own.stop :] = below
+
     def move(self, rate: float) -> None:
         """Let Adam follow the gradient, and clip.
 
@@ -95,16 +135,18 @@ class Picture:
         rate
             How far it goes; see `steps.corrected_rate`.
         """
-        for band in self._bands():
-            self._move(band, rate)
+        for part in self._parts():
+            self._move(part, rate)
         if self._by_pixel:
             # Its first value decides, so the picture goes as the program had it.
             planes = self.pixels.transpose(2, 0, 1)[None]
             np.copyto(planes, clip_by_pixel(planes, *self._bounds), casting="unsafe")
 
-    def _move(self, band: slice, rate: float) -> None:
-        pixels, gradient = self.pixels[band], self.gradient[band]
-        first, second = (moment[band] for moment in self.moments)
+    def _move(self, part: slice, rate: float) -> None:
+        pixels, gradient = self.pixels[part], self.gradient[part]
+        start = self._band.own.start
+        own = slice(part.start - start, part.stop - start)
+        first, second = (moment[own] for moment in self.moments)
         first *= BETA1
         room = gradient * (1 - BETA1)
         first += room

@@ -60,6 +60,10 @@ class PlainTiles(Tiles):
         self._passes: dict[tuple[Any, ...], Pass] = {}
         self._errors: Mapping[str, Array] = {}
 
+    def side(self, channels: int) -> int:
+        """Return the number of channels (see `Tiles`)."""
+        return channels
+
     def sums(self, tile: Tile, pixels: Array) -> dict[str, Array]:
         """Return the sums of a tile's Gram matrices (see `Tiles`)."""
         found = {}

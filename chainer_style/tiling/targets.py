@@ -1,0 +1,158 @@
+"""What the taps are compared with, computed tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainer_style.engines.base import Problem
+from chainer_style.engines.static.objective import layout, quiet, tap_weights
+from chainer_style.tiling.base import Array, Tiles, square
+from chainer_style.tiling.content import Content
+from chainer_style.tiling.grid import Grid
+from chainer_style.tiling.ranks import Ranks
+
+Maker = Callable[[Grid, Mapping[str, float], bool], Tiles]
+"""Makes tiles of a grid, given the scales of the content's differences by tap, and
+whether there is a way back."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a tap is compared with.
+
+    Attributes
+    ----------
+    style
+        Gram matrix of the style picture.
+    content_weight, style_weight
+        Of the mean squares of the differences.
+    """
+
+    style: Array
+    content_weight: float
+    style_weight: float
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Computes targets, by all ranks together.
+
+    Attributes
+    ----------
+    problem
+        What is computed.
+    make
+        Makes what computes tiles.
+    grid
+        This rank's tiles of the content picture.
+    ranks
+        All of them.
+    dtype
+        Of all arithmetic.
+    """
+
+    problem: Problem
+    make: Maker
+    grid: Grid
+    ranks: Ranks
+    dtype: np.dtype[Any]
+
+    def aims(self, content: Content) -> dict[str, Aim]:
+        """Return what each tap is compared with.
+
+        Parameters
+        ----------
+        content
+            Is given the content picture's features to keep.
+        """
+        taps, protocol = self.problem.network.taps, self.problem.protocol
+        with quiet():
+            grams = self._grams()
+            squares = self._squares(content)
+        aims = {}
+        for tap in taps:
+            shape = self.grid.shapes[tap.node]
+            energy = squares.get(tap.node, shape.size) / shape.size
+            style = square(grams[tap.node]) / shape.channels**2
+            weights = tap_weights(protocol, tap, energy, style, len(taps))
+            aims[tap.node] = Aim(grams[tap.node], *weights)
+        return aims
+
+    def scales(self, aims: Mapping[str, Aim]) -> dict[str, float]:
+        """Return, by tap with a content loss, twice its weight over its numbers."""
+        shapes = self.grid.shapes
+        nodes = [tap.node for tap in self.problem.network.taps if tap.content]
+        return {
+            node: 2 * aims[node].content_weight / shapes[node].size for node in nodes
+        }
+
+    def _grams(self) -> dict[str, Array]:
+        """Return the style picture's Gram matrices, in double precision."""
+        height, width = self.problem.style.shape[2:]
+        grid = Grid(self.problem.network, height, width, self.grid.side)
+        tiles = self.make(grid, {}, False)
+
+        def sums() -> Iterator[Mapping[str, Array]]:
+            for tile in grid.tiles[self.ranks.number :: self.ranks.count]:
+                rows, columns = tile.window.slices
+                part = self.problem.style[:, :, rows, columns]
+                yield tiles.sums(tile, layout(part, self.dtype))
+                tiles.forget(tile)
+
+        return added(grid, tiles, sums(), self.ranks)
+
+    def _squares(self, content: Content) -> dict[str, float]:
+        """Keep the content picture's features, and return their sums of squares.
+
+        Of those taps alone whose weights depend on them.
+        """
+        relative = self.problem.protocol.relative_losses
+        weights = {tap.node: tap.content for tap in self.problem.network.taps}
+        counted = {node: 1.0 for node, own in weights.items() if own or relative}
+        tiles = self.make(self.grid, counted, False)
+        squares = dict.fromkeys(counted, 0.0)
+        for tile in self.grid.tiles:
+            rows, columns = tile.window.slices
+            part = self.problem.content[:, :, rows, columns]
+            for node, found in tiles.features(tile, layout(part, self.dtype)).items():
+                squares[node] += square(found)
+                if weights[node]:
+                    content.keep(tile.number, node, found)
+            tiles.forget(tile)
+        totals = np.array(list(squares.values()))
+        self.ranks.add(totals)
+        return dict(zip(squares, map(float, totals), strict=True))
+
+
+def added(
+    grid: Grid, tiles: Tiles, sums: Iterable[Mapping[str, Array]], ranks: Ranks
+) -> dict[str, Array]:
+    """Return the Gram matrices of a picture, in double precision.
+
+    Parameters
+    ----------
+    grid, tiles
+        Its tiles, and what computes them.
+    sums
+        Of this rank's tiles, see `Tiles.sums`.
+    ranks
+        All of them: one sum over all matrices.
+    """
+    shapes = {tap.node: grid.shapes[tap.node] for tap in grid.network.taps}
+    sides = {node: tiles.side(shape.channels) for node, shape in shapes.items()}
+    flat = np.zeros(sum(side**2 for side in sides.values()))
+    totals, start = {}, 0
+    for node, side in sides.items():
+        totals[node] = flat[start : start + side**2].reshape(side, side)
+        start += side**2
+    for found in sums:
+        for node, matrix in found.items():
+            totals[node] += matrix
+    ranks.add(flat)
+    for node, total in totals.items():
+        total /= shapes[node].size
+    return totals
