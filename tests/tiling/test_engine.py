@@ -32,19 +32,21 @@ def on_kernels(problem, side, again, threads=1, content=Content):
     return TiledEngine("cpu", problem, make, side, content())
 
 
-LOSS, GRADIENT = 1e-5, 2e-5
+LOSS, GRADIENT, KINKS = 1e-5, 2e-5, 1e-3
 """Relative deviations in single precision. The engine's own gradient, without tiles,
-is off by 1e-5 from double precision on noise; tiles are rounded in other places."""
+is off by 1e-5 from double precision on noise; tiles are rounded in other places. Where
+a feature is all but zero, rounding decides whether a ReLU lets its gradient pass: one
+such feature makes 2e-4 of a small picture's."""
 
 
-def agree(found, true, start, bound=LOSS, gradient_bound=GRADIENT):
+def agree(found, true, start, bound=LOSS, of_gradient=GRADIENT):
     losses, gradient = found.evaluate(start)
     expected, wanted = true.evaluate(start)
     assert losses.total == pytest.approx(expected.total, rel=bound)
     np.testing.assert_allclose(losses.content, expected.content, rtol=bound)
     np.testing.assert_allclose(losses.style, expected.style, rtol=bound)
     assert losses.variation == pytest.approx(expected.variation, rel=bound)
-    assert problems.relative(gradient, wanted) < min(gradient_bound, 2 * bound)
+    assert problems.relative(gradient, wanted) < of_gradient
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_kernels_agree_at_any_size(
         weights_of, name, least + height, least + width, "2016", pooling=pooling
     )
     true = engines.create("cpu", problem, Device())
-    agree(on_kernels(problem, side, again), true, problem.start)
+    agree(on_kernels(problem, side, again), true, problem.start, LOSS, KINKS)
 
 
 @pytest.mark.parametrize("name", ["vgg16", "nin"])
@@ -98,7 +100,7 @@ def test_in_double_precision_nothing_is_left(weights_of, name):
     tiled = create("numpy", problem, Device(), "float64", limits=limits)
     assert isinstance(tiled, TiledEngine)
     true = engines.create("numpy", problem, Device(), "float64")
-    agree(tiled, true, problem.start, 1e-12)
+    agree(tiled, true, problem.start, 1e-12, 1e-12)
 
 
 def test_chainer_under_tiles_agrees(weights_of):
@@ -106,7 +108,7 @@ def test_chainer_under_tiles_agrees(weights_of):
     limits = Limits(tile=32)
     tiled = create("chainer", problem, Device(), "float64", limits=limits)
     true = engines.create("chainer", problem, Device(), "float64")
-    agree(tiled, true, problem.start, 1e-12)
+    agree(tiled, true, problem.start, 1e-12, 1e-12)
 
 
 @pytest.mark.parametrize("content", [Content, ContentOnDisk])
