@@ -89,6 +89,7 @@ SECTIONS = {
     "phases": "Where the time goes on the CPU",
     "threads": "What more threads gain on the CPU",
     "precision": "What bfloat16 gains on the CPU, and what it costs",
+    "ranks": "What several processes gain",
     "why": "Why they differ",
 }
 """Title of every section, by the name of its part, in the paper's order."""
