@@ -212,7 +212,7 @@ def run(
         watch=observers.learning(quiet=quiet),
         compiling=observers.compiling(quiet=quiet),
         resume=left if resume else None,
-        limits=Limits(memory, tile),
+        limits=Limits(memory, tile, checkpointing or resume),
         **options,
     )
     if (cut := job.engine.layout) and not quiet:

@@ -33,10 +33,13 @@ class Limits:
         Bytes that the process may take in all; None: what is free, less a reserve.
     tile
         Pixels of a tile; None: as many as fit.
+    checkpoints
+        Whether they are saved, which takes memory.
     """
 
     memory: int | None = None
     tile: int | None = None
+    checkpoints: bool = False
 
     def check(self) -> None:
         """Refuse what cannot be.
@@ -57,6 +60,7 @@ def create(
     precision: Precision = "float32",
     watch: engines.Watch = iter,
     limits: Limits = Limits(),
+    held: int = 0,
 ) -> Engine:
     """Return an engine for a problem, in tiles where it must or shall be.
 
@@ -67,6 +71,9 @@ def create(
     limits
         Of memory and tiles. Without any, engine ``cpu`` takes tiles where the picture
         would need more than there is; the others compute it as a whole.
+    held
+        Bytes of a state that the engine is to go on from, beside the problem's own
+        pictures: they are let go of once it has.
 
     Raises
     ------
@@ -78,7 +85,7 @@ def create(
     if name == "auto":
         name = engines.fastest(problem, device, precision)
     if name == "cpu":
-        return _on_kernels(problem, device, precision, watch, limits)
+        return _on_kernels(problem, device, precision, watch, limits, held)
     if limits.memory is not None:
         raise UserError(
             f"the engine {name!r} predicts no memory; leave --memory out and choose "
@@ -97,43 +104,35 @@ def _on_kernels(
     precision: Precision,
     watch: engines.Watch,
     limits: Limits,
+    held: int,
 ) -> Engine:
     """Return engine ``cpu``, as a whole if that fits."""
     from chainer_style.engines.cpu import compiled
-    from chainer_style.engines.cpu.footprint import Footprint
+    from chainer_style.tiling import budget
 
     compiled.load(watch)
-    half, protocol = precision == "bf16", problem.protocol
-    there = allowed(limits, problem)
-    whole = Footprint.of(
-        problem.network,
-        protocol,
-        problem.content.shape[2:],
-        problem.style.shape[2:],
-        device.cores,
-        half,
+    memory.trim()  # of what was needed to get here
+    half, side = precision == "bf16", limits.tile
+    extents = budget.Extents(problem.content.shape[2:], problem.style.shape[2:])
+    company = budget.Company(
+        max(memory.resident() - held - _nbytes(problem), 0),
+        held,
+        budget.CHECKPOINT if limits.checkpoints else budget.SNAPSHOT,
     )
-    pictures = _nbytes(problem)
-    fits = there is None or whole.total + pictures + pictures // 3 <= there
-    side = limits.tile
-    if fits and (side is None or side >= max(problem.content.shape[2:])):
+    there = allowed(limits)
+    whole = budget.untiled(
+        problem.network, problem.protocol, extents, device.cores, half, company
+    )
+    fits = there is None or whole <= there
+    if fits and (side is None or side >= max(extents.content)):
         return engines.create("cpu", problem, device, precision, watch)
     from chainer_style.engines.cpu.team import team
-    from chainer_style.tiling import budget
     from chainer_style.tiling.kernels import CompiledTiles
 
-    extents = budget.Extents(problem.content.shape[2:], problem.style.shape[2:])
-    most = there if there is not None else 1 << 62
-    cut = budget.choose(
-        problem.network,
-        protocol,
-        extents,
-        most,
-        device.cores,
-        half,
-        side,
-        beside=memory.resident() + SLACK - pictures,
-    )
+    def sketch(side: int) -> budget.Side:
+        return budget.Side(problem.network, extents, side, device.cores, half)
+
+    cut = budget.choose(sketch, 1 << 62 if there is None else there, company, side)
     layout = cut.layout
 
     def make(grid: Grid, scales: Mapping[str, float], back: bool) -> Tiles:
@@ -148,21 +147,18 @@ def _on_kernels(
     return engine
 
 
-def allowed(limits: Limits, problem: Problem | None = None) -> int | None:
-    """Return the bytes that a transfer may take beside what the process has already.
+def allowed(limits: Limits) -> int | None:
+    """Return the bytes that the process may take in all; None where none tells.
 
-    Parameters
-    ----------
-    limits
-        What the user says.
-    problem
-        Whose pictures are there, and are counted as the transfer's.
+    That is the budget, or what the process has and what is free, less a reserve; and
+    less what libraries take as they work.
     """
-    given = _nbytes(problem) if problem else 0
     if limits.memory is not None:
-        return limits.memory - memory.resident() - SLACK + given
+        return limits.memory - SLACK
     free = memory.available()
-    return None if free is None else int(free * (1 - RESERVE)) - SLACK + given
+    if free is None:
+        return None
+    return memory.resident() + int(free * (1 - RESERVE)) - SLACK
 
 
 def _nbytes(problem: Problem) -> int:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from chainer_style import memory
 from chainer_style.engines.base import Engine, Losses, Problem, State, all_finite
 from chainer_style.engines.static.objective import layout, quiet, tap_weights
 from chainer_style.engines.steps import corrected_rate, epsilon
 from chainer_style.networks import Network
 from chainer_style.tiling.base import Array, Tiles, square
 from chainer_style.tiling.content import Content
-from chainer_style.tiling.grid import Grid
+from chainer_style.tiling.grid import Grid, Tile
 from chainer_style.tiling.picture import Picture
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class TiledEngine(Engine):
         self.grid = grid_of(problem.network, problem.content, side)
         with quiet():
             self._aims = self._targets(problem, make)
+        memory.trim()  # of what that needed
         self._tiles = make(self.grid, self._scales(), True)
         start = layout(problem.start, self._dtype)
         protocol = problem.protocol
@@ -108,7 +110,7 @@ class TiledEngine(Engine):
     def _targets(self, problem: Problem, make: Maker) -> dict[str, Aim]:
         protocol = problem.protocol
         style = grid_of(problem.network, problem.style, self.grid.side)
-        pixels = layout(problem.style, self._dtype)
+        pixels = _rows(problem.style, self._dtype)
         tiles = make(style, {}, False)
         grams = self._grams(style, tiles, pixels, forget=True)
         del tiles
@@ -117,15 +119,14 @@ class TiledEngine(Engine):
             for node, tap in self._taps.items()
             if tap.content or protocol.relative_losses
         }
-        pixels = layout(problem.content, self._dtype)
+        pixels = _rows(problem.content, self._dtype)
         tiles = make(self.grid, counted, False)
         squares = dict.fromkeys(counted, 0.0)
         for tile in self.grid.tiles:
             found = tiles.features(tile, pixels[tile.window.slices])
-            for node, features in found.items():
-                squares[node] += square(features)
-                if self._taps[node].content:
-                    self._content.keep(tile.number, node, features)
+            for node, energy in self._learn(tile, found).items():
+                squares[node] += energy
+            del found  # what it lies in can go
             tiles.forget(tile)
         aims = {}
         for node, tap in self._taps.items():
@@ -136,6 +137,13 @@ class TiledEngine(Engine):
             weights = tap_weights(protocol, tap, energy, style_energy, len(self._taps))
             aims[node] = Aim(grams[node], *weights)
         return aims
+
+    def _learn(self, tile: Tile, found: Mapping[str, Array]) -> dict[str, float]:
+        """Keep the content's features of a tile, and return the sums of squares."""
+        for node, features in found.items():
+            if self._taps[node].content:
+                self._content.keep(tile.number, node, features)
+        return {node: square(features) for node, features in found.items()}
 
     def _scales(self) -> dict[str, float]:
         return {
@@ -261,6 +269,11 @@ def grid_of(network: Network, picture: Array, side: int) -> Grid:
     """Return the tiles of a picture, (1, 3, height, width)."""
     _, _, height, width = picture.shape
     return Grid(network, height, width, side)
+
+
+def _rows(picture: Array, dtype: np.dtype[Any]) -> Array:
+    """Return a picture as (height, width, channels), which is no copy if it can be."""
+    return picture[0].transpose(1, 2, 0).astype(dtype, copy=False)
 
 
 def _planes(picture: Array) -> npt.NDArray[np.float32]:
