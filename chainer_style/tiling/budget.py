@@ -183,6 +183,7 @@ class Cut:
     ) -> None:
         self.layout, self._tiles, self._company = layout, tiles, company
         self.grid, self.parameters = tiles.grid, tiles.parameters
+        self.scales, self.extents = tiles.scales, tiles.extents
         self.drafts = tiles.drafts(layout.again)
 
     @property

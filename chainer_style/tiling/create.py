@@ -19,7 +19,7 @@ from chainer_style.tiling.grid import Grid
 RESERVE = 0.1
 """Share of free memory that is left to others, where no budget is given."""
 
-SLACK = 64 << 20
+SLACK = 32 << 20
 """Bytes beside what is counted: what libraries take as they work."""
 
 
@@ -115,7 +115,7 @@ def _on_kernels(
     half, side = precision == "bf16", limits.tile
     extents = budget.Extents(problem.content.shape[2:], problem.style.shape[2:])
     company = budget.Company(
-        max(memory.resident() - held - _nbytes(problem), 0),
+        max(memory.resident() - held - _nbytes(problem), 0) + SLACK,
         held,
         budget.CHECKPOINT if limits.checkpoints else budget.SNAPSHOT,
     )
@@ -150,15 +150,14 @@ def _on_kernels(
 def allowed(limits: Limits) -> int | None:
     """Return the bytes that the process may take in all; None where none tells.
 
-    That is the budget, or what the process has and what is free, less a reserve; and
-    less what libraries take as they work.
+    That is the budget, or what the process has and what is free, less a reserve.
     """
     if limits.memory is not None:
-        return limits.memory - SLACK
+        return limits.memory
     free = memory.available()
     if free is None:
         return None
-    return memory.resident() + int(free * (1 - RESERVE)) - SLACK
+    return memory.resident() + int(free * (1 - RESERVE))
 
 
 def _nbytes(problem: Problem) -> int:

@@ -273,7 +273,8 @@ def grid_of(network: Network, picture: Array, side: int) -> Grid:
 
 def _rows(picture: Array, dtype: np.dtype[Any]) -> Array:
     """Return a picture as (height, width, channels), which is no copy if it can be."""
-    return picture[0].transpose(1, 2, 0).astype(dtype, copy=False)
+    rows: Array = picture[0].transpose(1, 2, 0).astype(dtype, copy=False)
+    return rows
 
 
 def _planes(picture: Array) -> npt.NDArray[np.float32]:

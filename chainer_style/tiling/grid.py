@@ -96,6 +96,18 @@ class Grid:
         """Pixels at whose multiples tiles begin."""
         return math.lcm(*self.strides.values())
 
+    @property
+    def margin(self) -> int:
+        """Pixels that tiles need before their own part, at most."""
+        return max(
+            max(
+                own.top * (stride := self.strides[node]) - tile.window.top,
+                own.left * stride - tile.window.left,
+            )
+            for tile in self.tiles
+            for node, own in tile.taps.items()
+        )
+
     @functools.cached_property
     def tiles(self) -> list[Tile]:
         """All of them, row by row; those that nothing depends on are left out."""
