@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chainer_style.cli.kinds import MEMORY, SIZE
+from chainer_style.engines import Precision
 from chainer_style.networks import ALIASES, NETWORKS
 from chainer_style.networks.nodes import POOL_KINDS
 from chainer_style.protocols import MODERN, PROTOCOLS
@@ -58,7 +59,7 @@ def plan(
     memory: int | None,
     tile: int | None,
     threads: int | None,
-    precision: str,
+    precision: Precision,
 ) -> None:
     """Tell what a picture would take: tiles, memory, operations, time.
 
@@ -83,7 +84,7 @@ def plan(
         (style_size or size)[::-1],
         Limits(memory, tile),
         Device(threads=threads),
-        half=precision == "bf16",
+        precision=precision,
     )
     for line in text.aligned(rows(found)):
         click.echo(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from chainer_style.tiling.base import Tiles
 from chainer_style.tiling.content import Content, ContentOnDisk
 from chainer_style.tiling.engine import Maker, TiledEngine
 from chainer_style.tiling.grid import Grid
+
+if TYPE_CHECKING:
+    from chainer_style.tiling.budget import Cut
 
 RESERVE = 0.1
 """Share of free memory that is left to others, where no budget is given."""
@@ -108,8 +112,10 @@ def _on_kernels(
 ) -> Engine:
     """Return engine ``cpu``, as a whole if that fits."""
     from chainer_style.engines.cpu import compiled
+    from chainer_style.engines.cpu.engine import check_precision
     from chainer_style.tiling import budget
 
+    check_precision(precision)
     compiled.load(watch)
     memory.trim()  # of what was needed to get here
     half, side = precision == "bf16", limits.tile
@@ -126,20 +132,36 @@ def _on_kernels(
     fits = there is None or whole <= there
     if fits and (side is None or side >= max(extents.content)):
         return engines.create("cpu", problem, device, precision, watch)
-    from chainer_style.engines.cpu.team import team
-    from chainer_style.tiling.kernels import CompiledTiles
 
     def sketch(side: int) -> budget.Side:
         return budget.Side(problem.network, extents, side, device.cores, half)
 
     cut = budget.choose(sketch, 1 << 62 if there is None else there, company, side)
+    return tiled(problem, cut, device.cores)
+
+
+def tiled(problem: Problem, cut: Cut, threads: int) -> TiledEngine:
+    """Return engine ``cpu`` in tiles.
+
+    Parameters
+    ----------
+    problem
+        What to compute.
+    cut
+        How its pictures are cut.
+    threads
+        Of the CPU.
+    """
+    from chainer_style.engines.cpu import compiled
+    from chainer_style.engines.cpu.team import team
+    from chainer_style.tiling.kernels import CompiledTiles
+
+    compiled.load()
     layout = cut.layout
 
     def make(grid: Grid, scales: Mapping[str, float], back: bool) -> Tiles:
         arrays, again = problem.weights.arrays, layout.again if back else 0
-        return CompiledTiles(
-            grid, arrays, cut.parameters, team(device.cores), scales, again
-        )
+        return CompiledTiles(grid, arrays, cut.parameters, team(threads), scales, again)
 
     content = ContentOnDisk() if layout.on_disk else Content()
     engine = TiledEngine("cpu", problem, make, layout.side, content)

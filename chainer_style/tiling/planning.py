@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from chainer_style import memory, transfer
-from chainer_style.engines.base import Device
+from chainer_style.engines.base import Device, Precision
 from chainer_style.engines.cpu import compiled
+from chainer_style.engines.cpu.engine import check_precision
 from chainer_style.networks import Network
 from chainer_style.protocols import Protocol
 from chainer_style.tiling import budget, rehearsal
@@ -74,7 +75,7 @@ def look(
     limits: Limits,
     device: Device,
     *,
-    half: bool = False,
+    precision: Precision = "float32",
 ) -> Outlook:
     """Return what a transfer by engine ``cpu`` would take.
 
@@ -86,8 +87,8 @@ def look(
         Height and width of the pictures.
     limits, device
         See `tiling.create.create`.
-    half
-        Whether products are to be bfloat16's.
+    precision
+        Of arithmetic.
 
     Raises
     ------
@@ -95,7 +96,9 @@ def look(
         If it does not fit, or a picture is too small.
     """
     limits.check()
+    check_precision(precision)
     compiled.load()
+    half = precision == "bf16"
     network, extents = transfer.network_for(protocol), Extents(content, style)
     for extent in (content, style):
         network.check_size(*extent)

@@ -7,8 +7,8 @@ import json
 import children
 import pytest
 
-# The limit is on addresses, of which there are at least as many as bytes in memory: what
-# the engine asks for counts from then on, and fails beyond. A limit on memory itself
+# The limit is on addresses, of which there are at least as many as bytes in memory:
+# what the engine asks for counts at once, and fails beyond. A limit on memory itself
 # needs rights that a test does not have; so the peak is measured too. What the limit
 # would count although no memory is behind it comes before: threads' stacks, kernels, a
 # first transfer.
