@@ -110,7 +110,7 @@ class Transfer:
         engine: Engine,
         seed: int,
         setup: Setup | None = None,
-        make: Callable[[Problem], Engine] | None = None,
+        make: Callable[[Problem, State | None], Engine] | None = None,
     ) -> None:
         self.seed = seed
         self.scale = self.done = 0
@@ -226,7 +226,7 @@ class Transfer:
         # Before the next one takes its memory. Nothing else knows this one: an iterate
         # knows the transfer alone.
         self._engine = None
-        self._engine = self._make(problem)
+        self._engine = self._make(problem, state)
         self._know(problem, self._engine)
         del posed, problem
         self._engine.restore(state)
@@ -314,8 +314,12 @@ def prepare(
     """
     engines.check(engine, device)
 
-    def make(problem: Problem) -> Engine:
-        return tiling.create(engine, problem, device, precision, compiling, limits)
+    def make(problem: Problem, state: State | None = None) -> Engine:
+        # It is there until the engine goes on from it; its picture is the problem's.
+        held = state.first.nbytes + state.second.nbytes if state else 0
+        return tiling.create(
+            engine, problem, device, precision, compiling, limits, held
+        )
 
     settings = _settings(protocol, weights, options)
     limits.check(settings, resumed=resume is not None)
@@ -335,7 +339,7 @@ def _resumed(
     given: str | Weights | None,
     seed: int,
     watch: Callable[[Sequence[Node]], Iterable[Node]],
-    make: Callable[[Problem], Engine],
+    make: Callable[[Problem, State | None], Engine],
 ) -> Transfer:
     """Set up what a checkpoint was left of."""
     found = checkpoint.load(path)
@@ -347,7 +351,8 @@ def _resumed(
     weights = setup.weights(given, found.scale, posed, watch)
     found.check(path, checkpoint.of_weights(weights))
     problem = posed.problem(weights, found.state.image)
-    job = Transfer(problem, make(problem), seed, setup, make)
+    job = Transfer(problem, make(problem, found.state), seed, setup, make)
+    del posed, problem  # before the engine takes more memory
     job.go_on(found)
     return job
 

@@ -11,6 +11,7 @@ import click
 import chainer_style
 from chainer_style.cli.convert import convert
 from chainer_style.cli.doctor import doctor
+from chainer_style.cli.plan import plan
 from chainer_style.cli.reproduce import report, reproduce
 from chainer_style.cli.run import run
 from chainer_style.cli.weights import weights
@@ -37,5 +38,5 @@ def main() -> None:
     """Paint one picture in the style of another, as in 2016 or as today."""
 
 
-for command in (run, convert, reproduce, report, weights, doctor):
+for command in (run, plan, convert, reproduce, report, weights, doctor):
     main.add_command(command)

@@ -235,7 +235,7 @@ def paint(
         watch=observers.learning(quiet=quiet),
         compiling=observers.compiling(quiet=quiet),
         resume=left if resume else None,
-        limits=Limits(memory, tile, ours),
+        limits=Limits(memory, tile, checkpointing or resume, ours),
         **options,
     )
     if (cut := job.engine.layout) and not quiet:

@@ -86,7 +86,7 @@ def model(network: str, height: int, width: int | None = None) -> Model:
 
     protocol = protocols.get("2016").with_options(model=network)
     own = transfer.network_for(protocol)
-    return Model(own, protocol, height, width or height)
+    return Model(own, height, width or height)
 
 
 def read_rows(path: Path) -> list[Row]:

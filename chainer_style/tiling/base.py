@@ -55,7 +55,10 @@ class Tiles(abc.ABC):
 
     @abc.abstractmethod
     def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:
-        """Return copies of a tile's own features at the taps with a content loss."""
+        """Return a tile's own features at the taps with a content loss.
+
+        They are valid until the next tile, or until this one is forgotten.
+        """
 
     @abc.abstractmethod
     def forget(self, tile: Tile) -> None:

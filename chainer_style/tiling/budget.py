@@ -6,22 +6,29 @@ Everything is counted on drafts, before anything is allocated.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from dataclasses import astuple, dataclass, replace
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass
 
 from chainer_style.engines.cpu.costs import Cost, cost
 from chainer_style.engines.cpu.draft import FLOAT, Draft, Map
+from chainer_style.engines.cpu.footprint import Footprint
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.errors import UserError
 from chainer_style.networks import Network
+from chainer_style.networks.regions import Region
 from chainer_style.protocols import Protocol
 from chainer_style.report import formats
 from chainer_style.tiling.drafts import TileDrafts
 from chainer_style.tiling.grid import Grid, Tile
 from chainer_style.tiling.kernels import drafted, kept_bytes
 
-SAVED = 4
-"""Pictures of bytes that saving a snapshot takes: planes in float32, and the file's."""
+PLANES = 3 * FLOAT
+"""Bytes of a pixel of the picture, of its gradient, of each of Adam's moments."""
+
+SNAPSHOT, CHECKPOINT = PLANES + 4, 3 * PLANES
+"""Bytes per pixel that saving them takes: planes and Pillow's copy; Adam's state."""
 
 FLOPS, BANDWIDTH = 60e9, 10e9
 """Of a core, roughly: they decide between ways to cut, and tell no time."""
@@ -67,13 +74,33 @@ class Extents:
 
 
 @dataclass(frozen=True)
+class Company:
+    """What is in memory beside a transfer's tiles.
+
+    Attributes
+    ----------
+    program
+        Bytes of the process as it is, the pictures left out.
+    held
+        Bytes of a state that an engine is to go on from, left out too: they are let
+        go of once it has.
+    saved
+        Bytes per pixel that are taken where something is saved.
+    """
+
+    program: int = 0
+    held: int = 0
+    saved: int = SNAPSHOT
+
+
+@dataclass(frozen=True)
 class Estimate:
     """Bytes that a layout takes while it runs.
 
     Attributes
     ----------
     pictures
-        The picture, its gradient, Adam's moments, and a snapshot that is saved.
+        The picture, its gradient, Adam's moments, and what is saved of them.
     filters
         As the kernels read them, both ways.
     content
@@ -84,6 +111,8 @@ class Estimate:
         Feature maps and gradients of one tile, and the threads' space.
     matrices
         Gram matrices, and what they are off by.
+    program
+        All else: Python, libraries, weights.
     """
 
     pictures: int
@@ -92,6 +121,7 @@ class Estimate:
     kept: int
     room: int
     matrices: int
+    program: int
 
     @property
     def total(self) -> int:
@@ -99,17 +129,17 @@ class Estimate:
         return sum(astuple(self))
 
 
-class Cut:
-    """A transfer cut by a layout, as drafts.
+class Side:
+    """A transfer in tiles of one size, as drafts.
 
     Parameters
     ----------
-    network, protocol
+    network
         What is computed.
     extents
         Of its pictures.
-    layout
-        How it is cut.
+    side
+        Pixels of a tile; see `Grid`.
     threads
         Of the CPU.
     half
@@ -119,30 +149,51 @@ class Cut:
     def __init__(
         self,
         network: Network,
-        protocol: Protocol,
         extents: Extents,
-        layout: Layout,
+        side: int,
         threads: int,
         half: bool = False,
     ) -> None:
-        self.layout, self._extents, self._threads = layout, extents, threads
-        self.grid = Grid(network, *extents.content, layout.side, extents.rows)
-        self._style = Grid(network, *extents.style, layout.side)
+        self.extents, self.threads = extents, threads
+        self.grid = Grid(network, *extents.content, side, extents.rows)
+        self.style = Grid(network, *extents.style, side)
+        if extents.style == extents.content and extents.rows is None:
+            self.style = self.grid
         self.parameters = parameters_for(self.grid, half)
         self.scales = {tap.node: 1.0 for tap in network.taps if tap.content}
-        counted = self.scales
-        if protocol.relative_losses:
-            counted = {tap.node: 1.0 for tap in network.taps}
-        self._counted = counted
-        self.drafts = self._drafted(self.grid, layout.again)
+        self._drafted: dict[tuple[bool, int], list[tuple[TileDrafts, int]]] = {}
 
-    def _drafted(self, grid: Grid, again: int) -> list[tuple[TileDrafts, int]]:
+    def drafts(self, again: int, style: bool = False) -> list[tuple[TileDrafts, int]]:
         """Return the drafts of each geometry, and how many tiles have it."""
-        counts: dict[object, int] = {}
-        for tile in grid.tiles:
-            counts[tile.geometry] = counts.get(tile.geometry, 0) + 1
-        made = drafted(grid, self.parameters, self._threads, self.scales, again)
-        return [(drafts, counts[geometry]) for geometry, drafts in made.items()]
+        grid = self.style if style else self.grid
+        key = grid is not self.grid, again
+        if key not in self._drafted:
+            counts = Counter(tile.geometry for tile in grid.tiles)
+            made = drafted(grid, self.parameters, self.threads, self.scales, again)
+            self._drafted[key] = [(made[one], count) for one, count in counts.items()]
+        return self._drafted[key]
+
+
+class Cut:
+    """A transfer cut by a layout.
+
+    Parameters
+    ----------
+    tiles
+        Of the layout's side.
+    layout
+        How it is cut.
+    company
+        What is in memory beside it.
+    """
+
+    def __init__(
+        self, tiles: Side, layout: Layout, company: Company = Company()
+    ) -> None:
+        self.layout, self._tiles, self._company = layout, tiles, company
+        self.grid, self.parameters = tiles.grid, tiles.parameters
+        self.scales, self.extents = tiles.scales, tiles.extents
+        self.drafts = tiles.drafts(layout.again)
 
     @property
     def words(self) -> str:
@@ -152,7 +203,7 @@ class Cut:
         plural = "s" * (count != 1)
         return (
             f"{count} tile{plural} of {layout.side} px, about "
-            f"{formats.gibibytes(self.total)} of memory beside what the program takes; "
+            f"{formats.mebibytes(self.total)} of memory in all; "
             + (f"kept between both passes: {', '.join(kept)}" if kept else "")
             + ("computed anew in the second pass: all" if not kept else "")
             + ("; content features on disk" if layout.on_disk else "")
@@ -163,39 +214,43 @@ class Cut:
     @functools.cached_property
     def running(self) -> Estimate:
         """What the loop takes."""
-        height, width = self._extents.content
-        if self._extents.rows:
-            windows = [tile.window for tile in self.grid.tiles]
-            height = windows[-1].bottom - windows[0].top
-        numbers = height * width * self.grid.network.channels
+        company = self._company
+        windows = _windows(self.grid)
+        height = windows[-1].bottom - windows[0].top
+        held = height * self._tiles.extents.content[1]
         return Estimate(
-            pictures=numbers * (4 * FLOAT + SAVED),
+            pictures=held * 4 * PLANES
+            + _area(self._tiles.extents.content) * company.saved,
             filters=self.parameters.size,
             content=self._content(self.layout.on_disk),
             kept=sum(kept_bytes(drafts) * count for drafts, count in self.drafts),
-            room=self._room(self.drafts) + self._window(self.grid),
+            room=self._room(self.drafts) + _window(self.grid),
             matrices=self._matrices(),
+            program=company.program,
         )
 
     @functools.cached_property
     def setting_up(self) -> int:
-        """Bytes that computing the targets takes, the pictures' own included."""
-        channels = self.grid.network.channels
+        """Bytes that computing the targets takes, and beginning with them."""
+        tiles, company = self._tiles, self._company
         content, style = (
-            h * w * channels * FLOAT
-            for h, w in (self._extents.content, self._extents.style)
+            _area(extent) * PLANES
+            for extent in (tiles.extents.content, tiles.extents.style)
         )
-        filters = self.parameters.size + self._matrices()
-        given = 2 * content + style + filters
-        found = []
-        for grid, picture in ((self._style, style), (self.grid, content)):
-            drafts = self._drafted(grid, 0)
-            kept = max(kept_bytes(one) for one, _ in drafts)
-            found.append(picture + kept + self._room(drafts) + self._window(grid))
+        always = company.program + company.held + self.parameters.size
+        always += self._matrices() + content  # to start from
         features = self._content(self.layout.on_disk)
-        # Then the loop's picture and room, while those given are still there.
-        loop = content + self._room(self.drafts) + features
-        return given + max(found[0], found[1] + features, loop)
+        stages = []
+        for of_style in (True, False):
+            drafts = tiles.drafts(0, of_style)
+            kept = max(kept_bytes(one) for one, _ in drafts)
+            window = _window(tiles.style if of_style else tiles.grid)
+            more = 0 if of_style else features
+            stages.append(content + style + kept + self._room(drafts) + window + more)
+        loop = self._room(self.drafts) + _window(self.grid) + features
+        # The loop's picture, while all are there; its moments, once they are not.
+        own = content + max(content + style, 2 * content * bool(company.held))
+        return always + max(*stages, loop + own)
 
     @property
     def total(self) -> int:
@@ -203,10 +258,7 @@ class Cut:
         return max(self.running.total, self.setting_up)
 
     def _content(self, on_disk: bool) -> int:
-        sizes = [
-            sum(drafts.maps[node].size for node in self.scales.keys() & drafts.maps)
-            for drafts, _ in self.drafts
-        ]
+        sizes = _features(self.drafts, self._tiles.scales)
         if on_disk:
             return max(sizes)
         counts = (count for _, count in self.drafts)
@@ -215,11 +267,7 @@ class Cut:
     def _room(self, drafts: list[tuple[TileDrafts, int]]) -> int:
         made: list[Draft] = [draft for one, _ in drafts for draft in one.drafts]
         size = max(draft.arrange().size for draft in made)
-        return size + max(draft.space for draft in made) * self._threads
-
-    def _window(self, grid: Grid) -> int:
-        areas = (tile.window.height * tile.window.width for tile in grid.tiles)
-        return max(areas) * grid.network.channels * FLOAT
+        return size + max(draft.space for draft in made) * self._tiles.threads
 
     def _matrices(self) -> int:
         sides = [
@@ -255,74 +303,115 @@ class Cut:
         )
 
 
+def _features(
+    drafts: Iterable[tuple[TileDrafts, int]], nodes: Iterable[str]
+) -> list[int]:
+    """Return the bytes of each geometry's own features at some taps."""
+    chosen = set(nodes)
+    return [
+        sum(one.maps[n].size for n in chosen & one.maps.keys()) for one, _ in drafts
+    ]
+
+
+def _area(extent: tuple[int, int]) -> int:
+    height, width = extent
+    return height * width
+
+
+def _window(grid: Grid) -> int:
+    """Return the bytes of the largest tile's pixels."""
+    return max(_area((w.height, w.width)) for w in _windows(grid)) * PLANES
+
+
+def _windows(grid: Grid) -> list[Region]:
+    return [tile.window for tile in grid.tiles]
+
+
 def _floor(draft: Draft) -> float:
     costs: Iterator[Cost] = (cost(line.step[0]) for line in draft.lines)
     return sum(one.floor(FLOPS, BANDWIDTH) for one in costs)
 
 
+def untiled(
+    network: Network,
+    protocol: Protocol,
+    extents: Extents,
+    threads: int,
+    half: bool,
+    company: Company,
+) -> int:
+    """Return the bytes that a transfer takes without tiles; see `Side`, `Company`."""
+    shapes = extents.content, extents.style
+    engine = Footprint.of(network, protocol, *shapes, threads, half).total
+    content, style = map(_area, shapes)
+    given = (2 * content + style) * PLANES
+    more = max(company.held, content * company.saved)
+    return company.program + engine + given + more
+
+
 def parameters_for(grid: Grid, half: bool) -> Parameters:
     """Return filters for tiles, chosen by the size of the largest one."""
-    windows = [tile.window for tile in grid.tiles]
+    windows = _windows(grid)
     height = max(window.height for window in windows)
     width = max(window.width for window in windows)
     return Parameters(grid.network, height, width, half)
 
 
 def choose(
-    network: Network,
-    protocol: Protocol,
-    extents: Extents,
+    sketch: Callable[[int], Side],
     memory: int,
-    threads: int,
-    half: bool = False,
+    company: Company = Company(),
     side: int | None = None,
-    beside: int = 0,
 ) -> Cut:
     """Return the fastest way to cut a picture that fits into some memory.
 
     Parameters
     ----------
-    network, protocol, extents, threads, half
-        See `Cut`.
+    sketch
+        Gives a transfer in tiles of a size.
     memory
         Bytes for everything that is counted in `Estimate`.
+    company
+        What there is beside the tiles.
     side
         Pixels of a tile, if they are given.
-    beside
-        Bytes that the process takes beside that, to be told.
 
     Raises
     ------
     UserError
         If it takes more, however it is cut.
     """
-    step = Grid(network, *extents.content, 1).step
+    sketch = functools.cache(sketch)
+    whole = sketch(LEAST)
+    height, width = whole.extents.content
+    count = len(whole.grid.network.taps)
 
-    def cut(layout: Layout) -> Cut:
-        return Cut(network, protocol, extents, layout, threads, half)
+    def cut(side: int, again: int, on_disk: bool) -> Cut:
+        return Cut(sketch(side), Layout(side, again, on_disk), company)
 
-    sides = [side] if side else _sides(max(extents.content), step)
+    sides = [side] if side else _sides(max(height, width), whole.grid.step)
     fitting = []
     # What is computed anew needs no memory: the less of it, the smaller the tiles.
     largest = 0
-    for again in reversed(range(len(network.taps) + 1)):
-        for number in range(largest, len(sides)):
-            found = cut(Layout(sides[number], again, on_disk=False))
-            if found.total > memory:
-                found = cut(replace(found.layout, on_disk=True))
+    for again in reversed(range(count + 1)):
+        for number, on_disk in itertools.product(range(largest, len(sides)), (0, 1)):
+            found = cut(sides[number], again, bool(on_disk))
             if found.total <= memory:
                 fitting.append(found)
                 largest = number
                 break
     if fitting:
         return min(fitting, key=lambda found: found.seconds)
-    least = cut(Layout(sides[-1], len(network.taps), on_disk=True)).total
-    height, width = extents.content
+    least = min((cut(one, count, on_disk=True) for one in sides), key=_total)
     raise UserError(
-        f"{width}×{height} pixels take {formats.gibibytes(least + beside)} of memory "
-        f"at least, the program included, and not {formats.gibibytes(memory + beside)}"
-        "; give more --memory, or choose a smaller --width"
+        f"{width}×{height} pixels take {formats.mebibytes(least.total)} of memory at "
+        f"least, the program included, and not {formats.mebibytes(memory)}; "
+        "give more --memory, or choose a smaller --width"
     )
+
+
+def _total(cut: Cut) -> int:
+    return cut.total
 
 
 def _sides(longest: int, step: int) -> list[int]:

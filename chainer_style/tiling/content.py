@@ -22,8 +22,8 @@ class Content:
         self._arrays: dict[int, dict[str, Array]] = {}
 
     def keep(self, tile: int, node: str, features: Array) -> None:
-        """Keep a tile's own features at a tap."""
-        self._arrays.setdefault(tile, {})[node] = features
+        """Keep a copy of a tile's own features at a tap."""
+        self._arrays.setdefault(tile, {})[node] = features.copy()
 
     @contextlib.contextmanager
     def of(self, tile: int) -> Iterator[Mapping[str, Array]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,10 +21,13 @@ from chainer_style.tiling.grid import Grid
 from chainer_style.tiling.ranks import Alone, Ranks
 from chainer_style.tiling.targets import Maker
 
+if TYPE_CHECKING:
+    from chainer_style.tiling.budget import Cut
+
 RESERVE = 0.1
 """Share of free memory that is left to others, where no budget is given."""
 
-SLACK = 64 << 20
+SLACK = 32 << 20
 """Bytes beside what is counted: what libraries take as they work."""
 
 
@@ -37,12 +41,15 @@ class Limits:
         Bytes that the process may take in all; None: what is free, less a reserve.
     tile
         Pixels of a tile; None: as many as fit.
+    checkpoints
+        Whether they are saved, which takes memory.
     ranks
         Who computes it together.
     """
 
     memory: int | None = None
     tile: int | None = None
+    checkpoints: bool = False
     ranks: Ranks = field(default_factory=Alone)
 
     def check(self, protocol: Protocol, resumed: bool = False) -> None:
@@ -81,6 +88,7 @@ def create(
     precision: Precision = "float32",
     watch: engines.Watch = iter,
     limits: Limits = Limits(),
+    held: int = 0,
 ) -> Engine:
     """Return an engine for a problem, in tiles where it must or shall be.
 
@@ -91,6 +99,9 @@ def create(
     limits
         Of memory and tiles. Without any, engine ``cpu`` takes tiles where the picture
         would need more than there is; the others compute it as a whole.
+    held
+        Bytes of a state that the engine is to go on from, beside the problem's own
+        pictures: they are let go of once it has.
 
     Raises
     ------
@@ -102,18 +113,18 @@ def create(
     if name == "auto":
         name = engines.fastest(problem, device, precision)
     if name == "cpu":
-        return _on_kernels(problem, device, precision, watch, limits)
+        return _on_kernels(problem, device, precision, watch, limits, held)
     if limits.memory is not None:
         raise UserError(
             f"the engine {name!r} predicts no memory; leave --memory out and choose "
             "--tile, or take --engine cpu"
         )
-    longest = max(problem.content.shape[2:])
+    longest, ranks = max(problem.content.shape[2:]), limits.ranks
     side = limits.tile or longest
-    if side >= longest and limits.ranks.count == 1:
+    if side >= longest and ranks.count == 1:
         return engines.create(name, problem, device, precision, watch)
     make = _plain(name, problem, device, precision)
-    dtype, ranks = np.dtype(precision), limits.ranks
+    dtype = np.dtype(precision)
     return TiledEngine(name, problem, make, side, Content(), dtype, ranks)
 
 
@@ -123,54 +134,69 @@ def _on_kernels(
     precision: Precision,
     watch: engines.Watch,
     limits: Limits,
+    held: int,
 ) -> Engine:
     """Return engine ``cpu``, as a whole if that fits."""
     from chainer_style.engines.cpu import compiled
-    from chainer_style.engines.cpu.footprint import Footprint
-
-    compiled.load(watch)
-    half, protocol = precision == "bf16", problem.protocol
-    there = allowed(limits, problem)
-    whole = Footprint.of(
-        problem.network,
-        protocol,
-        problem.content.shape[2:],
-        problem.style.shape[2:],
-        device.cores,
-        half,
-    )
-    pictures = _nbytes(problem)
-    fits = there is None or whole.total + pictures + pictures // 3 <= there
-    side, ranks = limits.tile, limits.ranks
-    alone = ranks.count == 1
-    if alone and fits and (side is None or side >= max(problem.content.shape[2:])):
-        return engines.create("cpu", problem, device, precision, watch)
-    from chainer_style.engines.cpu.team import team
+    from chainer_style.engines.cpu.engine import check_precision
     from chainer_style.tiling import budget
+
+    check_precision(precision)
+    compiled.load(watch)
+    memory.trim()  # of what was needed to get here
+    half, side = precision == "bf16", limits.tile
+    height, width = problem.content.shape[2:]
+    rows, ranks = None, limits.ranks
+    if ranks.count > 1:
+        band = Band.of(problem.network, height, width, ranks)
+        rows = band.top, band.bottom
+    extents = budget.Extents((height, width), problem.style.shape[2:], rows)
+    company = budget.Company(
+        max(memory.resident() - held - _nbytes(problem), 0) + SLACK,
+        held,
+        budget.CHECKPOINT if limits.checkpoints else budget.SNAPSHOT,
+    )
+    there = allowed(limits)
+    whole = budget.untiled(
+        problem.network, problem.protocol, extents, device.cores, half, company
+    )
+    fits = there is None or whole <= there
+    if rows is None and fits and (side is None or side >= max(extents.content)):
+        return engines.create("cpu", problem, device, precision, watch)
+
+    def sketch(side: int) -> budget.Side:
+        return budget.Side(problem.network, extents, side, device.cores, half)
+
+    cut = budget.choose(sketch, 1 << 62 if there is None else there, company, side)
+    return tiled(problem, cut, device.cores, ranks)
+
+
+def tiled(
+    problem: Problem, cut: Cut, threads: int, ranks: Ranks | None = None
+) -> TiledEngine:
+    """Return engine ``cpu`` in tiles.
+
+    Parameters
+    ----------
+    problem
+        What to compute.
+    cut
+        How its pictures are cut.
+    threads
+        Of the CPU.
+    ranks
+        Who computes it together.
+    """
+    from chainer_style.engines.cpu import compiled
+    from chainer_style.engines.cpu.team import team
     from chainer_style.tiling.kernels import CompiledTiles
 
-    height, width = problem.content.shape[2:]
-    band = Band.of(problem.network, height, width, ranks)
-    rows = None if alone else (band.top, band.bottom)
-    extents = budget.Extents((height, width), problem.style.shape[2:], rows)
-    most = there if there is not None else 1 << 62
-    cut = budget.choose(
-        problem.network,
-        protocol,
-        extents,
-        most,
-        device.cores,
-        half,
-        side,
-        beside=memory.resident() + SLACK - pictures,
-    )
+    compiled.load()
     layout = cut.layout
 
     def make(grid: Grid, scales: Mapping[str, float], back: bool) -> Tiles:
         arrays, again = problem.weights.arrays, layout.again if back else 0
-        return CompiledTiles(
-            grid, arrays, cut.parameters, team(device.cores), scales, again
-        )
+        return CompiledTiles(grid, arrays, cut.parameters, team(threads), scales, again)
 
     content = ContentOnDisk() if layout.on_disk else Content()
     engine = TiledEngine("cpu", problem, make, layout.side, content, ranks=ranks)
@@ -178,23 +204,17 @@ def _on_kernels(
     return engine
 
 
-def allowed(limits: Limits, problem: Problem | None = None) -> int | None:
-    """Return the bytes that a transfer may take beside what the process has already.
+def allowed(limits: Limits) -> int | None:
+    """Return the bytes that the process may take in all; None where none tells.
 
-    Parameters
-    ----------
-    limits
-        What the user says.
-    problem
-        Whose pictures are there, and are counted as the transfer's.
+    That is the budget, or what the process has and what is free, less a reserve.
     """
-    given = _nbytes(problem) if problem else 0
     if limits.memory is not None:
-        return limits.memory - memory.resident() - SLACK + given
+        return limits.memory
     free = memory.available()
     if free is None:
         return None
-    return int(free * (1 - RESERVE)) // limits.ranks.count - SLACK + given
+    return memory.resident() + int(free * (1 - RESERVE)) // limits.ranks.count
 
 
 def _nbytes(problem: Problem) -> int:

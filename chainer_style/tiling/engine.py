@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from chainer_style import memory
 from chainer_style.engines.base import Engine, Losses, Problem, State, all_finite
 from chainer_style.engines.static.objective import layout, quiet
 from chainer_style.engines.steps import corrected_rate, epsilon
@@ -85,6 +86,7 @@ class TiledEngine(Engine):
         self.grid = Grid(problem.network, height, width, side, rows)
         targets = Targets(problem, make, self.grid, self._ranks, self._dtype)
         self._aims = targets.aims(content)
+        memory.trim()  # of what that needed
         self._tiles = make(self.grid, targets.scales(self._aims), True)
         protocol = problem.protocol
         self._picture = Picture(

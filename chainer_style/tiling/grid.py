@@ -100,6 +100,18 @@ class Grid:
         """Pixels at whose multiples tiles begin."""
         return math.lcm(*self.strides.values())
 
+    @property
+    def margin(self) -> int:
+        """Pixels that tiles need before their own part, at most."""
+        return max(
+            max(
+                own.top * (stride := self.strides[node]) - tile.window.top,
+                own.left * stride - tile.window.left,
+            )
+            for tile in self.tiles
+            for node, own in tile.taps.items()
+        )
+
     @functools.cached_property
     def tiles(self) -> list[Tile]:
         """All of them, row by row; those that nothing depends on are left out."""
@@ -109,10 +121,44 @@ class Grid:
         ):
             taps = self._own(rows, columns)
             if taps:
-                part = self.network.upto(*taps)
-                regions = needed(part, self.height, self.width, taps)
+                part, regions = self._needed(rows, columns, taps)
                 found.append(Tile(len(found), taps, regions, part, self.strides))
         return found
+
+    def _needed(
+        self, rows: tuple[int, int], columns: tuple[int, int], taps: dict[str, Region]
+    ) -> tuple[Network, dict[str, Region]]:
+        """Return what a tile computes; see `regions.needed`.
+
+        Rows do not depend on columns, nor these on them: both are found once.
+        """
+        names = tuple(taps)
+        part, tall = self._band(rows, (0, self.width), names)
+        _, wide = self._band((0, self.height), columns, names)
+        return part, {
+            name: Region(region.top, wide[name].left, region.bottom, wide[name].right)
+            for name, region in tall.items()
+        }
+
+    @functools.cached_property
+    def _bands(self) -> dict[Hashable, tuple[Network, dict[str, Region]]]:
+        return {}
+
+    def _band(
+        self,
+        rows: tuple[int, int],
+        columns: tuple[int, int],
+        names: tuple[str, ...],
+    ) -> tuple[Network, dict[str, Region]]:
+        """Return what a band across the picture needs for some taps."""
+        key = rows, columns, names
+        if key not in self._bands:
+            own = self._own(rows, columns)
+            part = self.network.upto(*names)
+            taps = {name: own[name] for name in names}
+            regions = needed(part, self.height, self.width, taps)
+            self._bands[key] = part, regions
+        return self._bands[key]
 
     def _cuts(self, first: int, last: int) -> list[tuple[int, int]]:
         """Return where tiles begin and end along an axis."""

@@ -87,9 +87,9 @@ class CompiledTiles(Tiles):
             if name in drafts.kept:
                 start = _places(drafts.kept)[name]
                 part = self._keep(tile)[start : start + own.size]
-                found[node] = part.view(np.float32).reshape(shape).copy()
+                found[node] = part.view(np.float32).reshape(shape)
             else:
-                found[node] = plan.array(name, shape).copy()
+                found[node] = plan.array(name, shape)
         return found
 
     def forget(self, tile: Tile) -> None:

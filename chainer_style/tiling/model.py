@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from chainer_style.errors import UserError
 from chainer_style.networks import INPUT, Network
-from chainer_style.protocols import Protocol
 from chainer_style.tiling.bands import Band
-from chainer_style.tiling.budget import Cut, Extents, Layout
+from chainer_style.tiling.budget import Cut, Extents, Layout, Side
 from chainer_style.tiling.ranks import Alone
 
 FLOAT, DOUBLE = 4, 8
@@ -48,8 +47,8 @@ class Model:
 
     Attributes
     ----------
-    network, protocol
-        What is computed.
+    network
+        What is computed, up to its taps.
     height, width
         Of the picture.
     side
@@ -57,7 +56,6 @@ class Model:
     """
 
     network: Network
-    protocol: Protocol
     height: int
     width: int
     side: int = SIDE
@@ -79,8 +77,8 @@ class Model:
         band = Band.of(self.network, self.height, self.width, _Other(number, count))
         size = self.height, self.width
         extents = Extents(size, size, (band.top, band.bottom))
-        layout = Layout(self.side, again=0, on_disk=False)
-        return Cut(self.network, self.protocol, extents, layout, threads=1).seconds
+        side = Side(self.network, extents, self.side, threads=1)
+        return Cut(side, Layout(self.side, again=0, on_disk=False)).seconds
 
     def sent(self, count: int) -> float:
         """Return the bytes that a rank in the middle sends in an iteration.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainer_style.engines.steps import BETA1, BETA2, clip_by_pixel
+from chainer_style.engines.steps import BETA1, BETA2
 from chainer_style.images import Canvas
 from chainer_style.tiling.bands import Band
 
@@ -138,9 +138,17 @@ class Picture:
         for part in self._parts():
             self._move(part, rate)
         if self._by_pixel:
-            # Its first value decides, so the picture goes as the program had it.
-            planes = self.pixels.transpose(2, 0, 1)[None]
-            np.copyto(planes, clip_by_pixel(planes, *self._bounds), casting="unsafe")
+            self._clip_by_pixel()
+
+    def _clip_by_pixel(self) -> None:
+        """Clip as `steps.clip_by_pixel`: by its first value, all may become whole."""
+        least, most = (int(bound.flat[0]) for bound in self._bounds)
+        whole = not least <= self.pixels[0, 0, 0] <= most
+        for part in self._parts():
+            pixels = self.pixels[part]
+            np.clip(pixels, least, most, out=pixels)
+            if whole:
+                np.trunc(pixels, out=pixels)
 
     def _move(self, part: slice, rate: float) -> None:
         pixels, gradient = self.pixels[part], self.gradient[part]

@@ -75,7 +75,7 @@ class PlainTiles(Tiles):
     def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:
         """Return a tile's own features (see `Tiles`)."""
         own = self._own(tile, pixels)
-        return {node: own[node].copy() for node in self._scales.keys() & own.keys()}
+        return {node: own[node] for node in self._scales.keys() & own.keys()}
 
     def forget(self, tile: Tile) -> None:
         """Return at once: nothing is kept (see `Tiles`)."""

@@ -118,10 +118,12 @@ class Targets:
         for tile in self.grid.tiles:
             rows, columns = tile.window.slices
             part = self.problem.content[:, :, rows, columns]
-            for node, found in tiles.features(tile, layout(part, self.dtype)).items():
-                squares[node] += square(found)
+            found = tiles.features(tile, layout(part, self.dtype))
+            for node, features in found.items():
+                squares[node] += square(features)
                 if weights[node]:
-                    content.keep(tile.number, node, found)
+                    content.keep(tile.number, node, features)
+            del found, features  # what they lie in can go
             tiles.forget(tile)
         totals = np.array(list(squares.values()))
         self.ranks.add(totals)

@@ -22,6 +22,7 @@ from chainer_style.networks import Network
 from chainer_style.protocols import MODERN, Protocol
 from chainer_style.report import rst
 from chainer_style.themes import Theme
+from chainer_style.tiling.grid import Grid
 
 SIZES = (64, 128, 256, 512)
 """Sizes of pictures, in pixels, that the tables show."""
@@ -47,6 +48,22 @@ def drafted(name: str, size: int) -> Draft:
     terms = {tap.node: Term(1, 1, bool(tap.content)) for tap in network.taps}
     Sketch(compiler, protocol, terms)
     return compiler.draft
+
+
+def margins() -> str:
+    """Return a table of the pixels that tiles share on each side, by deepest tap."""
+    rows = []
+    for network in networks.NETWORKS.values():
+        if network.taps:
+            part = network.upto_taps()
+            side = 2 * Grid(part, SEEN, SEEN, SEEN).step
+            margin = Grid(part, SEEN, SEEN, max(side, SEEN // 4)).margin
+            rows.append([network.title, part.taps[-1].node, f"{margin} px"])
+    return rst.table(["Network", "up to", "Margin"], rows)
+
+
+SEEN = 2048
+"""Pixels of a picture whose inner tiles have margins on all sides."""
 
 
 def memory(name: str, size: int) -> str:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainer_style import networks
-from chainer_style.networks.regions import Region
+from chainer_style.networks.regions import Region, needed
 from chainer_style.tiling.grid import Grid
 
 
@@ -24,6 +24,7 @@ def test_every_position_belongs_to_one_tile(name, height, width, side):
     }
     for number, tile in enumerate(grid.tiles):
         assert tile.number == number
+        assert tile.regions == needed(tile.network, height, width, tile.taps)
         for node, own in tile.taps.items():
             owners[node][own.slices] += 1
             assert tile.regions[node].hull(own) == tile.regions[node]
@@ -41,6 +42,7 @@ def test_margins_are_what_the_deepest_tap_sees():
     """For VGG-16 to conv4_3: 42 pixels on either side, of which 48 were foreseen."""
     network = networks.get("vgg16").upto("conv4_3")
     tiles = Grid(network, 768, 768, 256).tiles
+    assert Grid(network, 768, 768, 256).margin == 42
     assert tiles[4].window == Region(256 - 42, 256 - 42, 512 + 42, 512 + 42)
 
 

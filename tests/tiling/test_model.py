@@ -11,7 +11,7 @@ FAST = Link(bandwidth=1e15, latency=0)
 
 
 def model(height, width):
-    return Model(transfer.network_for(PROTOCOL), PROTOCOL, height, width, side=4096)
+    return Model(transfer.network_for(PROTOCOL), height, width, side=4096)
 
 
 def test_ranks_share_the_work_but_for_the_margins():
@@ -19,7 +19,7 @@ def test_ranks_share_the_work_but_for_the_margins():
     shares = [found.share(count) * count for count in (1, 2, 4, 8)]
     assert shares[0] == 1
     assert shares == sorted(shares)
-    assert 1.01 < shares[1] < 1.06
+    assert 1.01 < shares[1] < 1.1
     assert shares[3] < 1.5
     assert found.seconds(8.0, 2, FAST) == pytest.approx(4 * shares[1])
 

@@ -31,6 +31,26 @@ from chainer_style.errors import UserError
 Array = npt.NDArray[Any]
 
 
+def check_precision(precision: Precision) -> None:
+    """Refuse a precision that this engine, or this CPU, does not compute in.
+
+    Raises
+    ------
+    UserError
+        Naming it.
+    """
+    if precision == "float64":
+        raise UserError(
+            "the engine 'cpu' computes in float32 or bf16; take --engine numpy "
+            "for float64"
+        )
+    if precision == "bf16" and not target.has_bfloat16():
+        raise UserError(
+            "this CPU does not multiply bfloat16 (AVX512_BF16); leave --precision "
+            "bf16 out"
+        )
+
+
 class CpuEngine(Engine):
     """Style transfer as a program of compiled kernels, on the CPU.
 
@@ -59,17 +79,8 @@ class CpuEngine(Engine):
     def __init__(
         self, problem: Problem, device: Device, precision: Precision = "float32"
     ) -> None:
+        check_precision(precision)
         half = precision == "bf16"
-        if precision == "float64":
-            raise UserError(
-                "the engine 'cpu' computes in float32 or bf16; take --engine numpy "
-                "for float64"
-            )
-        if half and not target.has_bfloat16():
-            raise UserError(
-                "this CPU does not multiply bfloat16 (AVX512_BF16); leave --precision "
-                "bf16 out"
-            )
         self.problem = problem
         compiled.load()
         threads = team(device.cores)

@@ -1,0 +1,199 @@
+"""Measure what tiles cost beside the picture as a whole.
+
+    python benchmarks/tiling.py
+    python benchmarks/tiling.py --networks nin --sizes 512 --tiles 256:0 256:4
+
+Engine cpu computes the same transfer as a whole and in tiles, each in a process of its
+own; they take turns, so that whatever else the machine does hits all alike. Tiles are
+given as pixels, and how many taps' features the way back computes anew: ``512:0`` keeps
+all that there is to keep, as a generous budget lets it, ``512:4`` nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT)]
+
+import contenders  # noqa: E402
+import measuring  # noqa: E402
+import phases  # noqa: E402
+import processes  # noqa: E402
+from measuring import Cell  # noqa: E402
+from workers import Worker, WorkerError, interleaved  # noqa: E402
+
+from chainer_style import networks, text  # noqa: E402
+from chainer_style.errors import UserError  # noqa: E402
+from chainer_style.report import formats, tilings  # noqa: E402
+from chainer_style.report.tilings import Row  # noqa: E402
+
+if TYPE_CHECKING:
+    from chainer_style.engines.base import Engine, Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How a picture is cut; see `chainer_style.tiling.budget.Layout`."""
+
+    side: int
+    again: int
+
+    @classmethod
+    def read(cls, word: str) -> Way:
+        """Return what a word such as ``512:4`` says."""
+        side, _, again = word.partition(":")
+        found = cls(int(side), int(again or 0))
+        if found.side < 1 or found.again < 0:
+            raise ValueError(word)
+        return found
+
+    def __call__(self, problem: Problem, threads: int) -> Engine:
+        """Return the engine."""
+        from chainer_style.tiling import create
+        from chainer_style.tiling.budget import Cut, Extents, Layout, Side
+
+        extents = Extents(problem.content.shape[2:], problem.style.shape[2:])
+        side = Side(problem.network, extents, self.side, threads)
+        again = min(self.again, len(problem.network.taps))
+        layout = Layout(self.side, again, on_disk=False)
+        return create.tiled(problem, Cut(side, layout), threads)
+
+
+WAYS = (Way(512, 0), Way(512, 4), Way(256, 4))
+"""Kept as far as it can be, not at all, and the tightest that budgets come to."""
+
+
+def main() -> None:
+    """Measure all cells and write the record."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--networks", nargs="+", default=["vgg16"])
+    options.add_argument("--sizes", nargs="+", type=int, default=[1024, 2048])
+    options.add_argument(
+        "--tiles", nargs="+", type=Way.read, default=WAYS, metavar="PIXELS:AGAIN"
+    )
+    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument(
+        "--seconds", type=float, default=1.0, help="of each one's turn, roughly"
+    )
+    options.add_argument("--weights", default="seeded")
+    options.add_argument("--record", type=Path, help="JSON file to write")
+    given = options.parse_args()
+    rows: list[dict[str, Any]] = []
+    try:
+        for name in given.networks:
+            networks.get(name)
+        for name, size in itertools.product(given.networks, given.sizes):
+            cell = Cell(name, size, given.threads)
+            print(cell.title, flush=True)
+            try:
+                rows += measure(
+                    cell, given.tiles, given.weights, given.rounds, given.seconds
+                )
+            except (UserError, WorkerError) as error:
+                print(f"not measured: {error}", flush=True)
+    except UserError as error:
+        sys.exit(str(error))
+    content = {"rounds": given.rounds, "seconds": given.seconds, "rows": rows}
+    path = given.record or processes.default_path("tiling", "tiling")
+    processes.save(path, "benchmarks/tiling", content, phases.PACKAGES)
+    print(*table(tilings.read_rows(path)), sep="\n")
+
+
+def measure(
+    cell: Cell, ways: Sequence[Way], weights: str, rounds: int, seconds: float
+) -> list[dict[str, Any]]:
+    """Return a row for the whole picture, and one for each way to cut it.
+
+    Parameters
+    ----------
+    cell
+        What to measure.
+    ways
+        To cut it.
+    weights
+        See `chainer_style.weights.load`.
+    rounds
+        Turns of each.
+    seconds
+        Of a turn, roughly.
+
+    Raises
+    ------
+    UserError
+        If the picture is too small for the network, or the weights cannot be used.
+    WorkerError
+        If a process ended.
+    """
+    problem = phases.pose(cell, weights)
+    (whole,) = contenders.chosen(["cpu"])
+    makers = {None: whole}
+    makers |= {way: dataclasses.replace(whole, create=way) for way in ways}
+    workers: dict[str, Worker] = {}
+    try:
+        for way, maker in makers.items():
+            workers[str(way)] = Worker(maker, problem, cell.threads, check=False)
+        lengths = {
+            key: measuring.length(worker.start.last_seconds, seconds)
+            for key, worker in workers.items()
+        }
+        turns = dict.fromkeys(workers, rounds)
+        found, failed = interleaved(workers, turns, lengths)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    for reason in failed.values():
+        raise WorkerError(reason)
+    return [
+        {
+            "network": cell.network,
+            "size": cell.size,
+            "threads": cell.threads,
+            "side": way.side if way else None,
+            "again": way.again if way else 0,
+            # The first iteration of a turn finds caches full of what others left.
+            "turns": [
+                statistics.fmean(turn.seconds[1:] or turn.seconds)
+                for turn in found[str(way)]
+            ],
+        }
+        for way in makers
+    ]
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the lines of a table of what was found."""
+    yield from text.aligned(
+        [
+            ("", "s", "s per megapixel", "times the whole"),
+            *(
+                (
+                    row.title,
+                    formats.plain(row.seconds),
+                    formats.plain(row.seconds_per_megapixel),
+                    _times(row, rows),
+                )
+                for row in rows
+            ),
+        ],
+        words=1,
+    )
+
+
+def _times(row: Row, rows: Sequence[Row]) -> str:
+    times = tilings.times(row, rows)
+    return "" if times is None else f"{times:.2f}"
+
+
+if __name__ == "__main__":
+    main()
