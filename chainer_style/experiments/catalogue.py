@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from chainer_style import added
+from chainer_style.experiments import past
 from chainer_style.experiments.base import Experiment
 from chainer_style.experiments.ceilings import CeilingRecord, Ceilings
 from chainer_style.experiments.digits import FEW, DigitsRecord, Learning
 from chainer_style.experiments.figures import FigureRecord, Figures
 from chainer_style.experiments.limits import LimitRecord, Limits
-from chainer_style.experiments import past
 from chainer_style.experiments.past import Past, PastRecord
 from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,6 @@ from chainer_style.experiments.limits import GIB
 from chainer_style.experiments.rates import NO_NUMBA, compile_kernels
 from chainer_style.experiments.records import TimedRecord
 from chainer_style.networks import Network
-from chainer_style.protocols import Protocol
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -347,6 +345,9 @@ def _confine(budget: int, device: Device) -> int:
 
     What it can do without nowhere comes first: libraries, kernels, threads.
     """
+    # Chainer keeps the errors of what it looks for in vain, and with them all that the
+    # callers of its first import knew: no picture may be among that.
+    import chainer  # noqa: F401
     import numpy as np
 
     from chainer_style.engines.cpu import compiled
