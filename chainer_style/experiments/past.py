@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from chainer_style import images, memory
 from chainer_style.errors import UserError
+from chainer_style.experiments import confined
 from chainer_style.experiments.base import Experiment, Progress
 from chainer_style.experiments.limits import GIB
 from chainer_style.experiments.rates import NO_NUMBA, compile_kernels
 from chainer_style.experiments.records import TimedRecord
-from chainer_style.networks import Network
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from chainer_style.engines.base import Device, Engine, Problem
+    from chainer_style.engines.base import Device, Problem
 
 MODEL, ENGINE = "vgg16", "cpu"
 
@@ -135,7 +135,7 @@ class PastRecord(TimedRecord[PastCell]):
     finite
         Whether every pixel is a number in the end.
     cut
-        How the picture was cut, see `described`.
+        How the picture was cut, see `confined.described`.
     """
 
     experiment = "past"
@@ -235,7 +235,7 @@ class Past(Experiment[PastCell]):
 
         compile_kernels(progress)
         device = Device()
-        before = _confine(cell.gib * GIB, device)
+        before = confined.confine(cell.gib * GIB, device)
         try:
             found = self._measured(cell, device, progress)
         except MemoryError:
@@ -268,7 +268,7 @@ class Past(Experiment[PastCell]):
         except UserError as error:
             raise _TooLittleError(str(error)) from None
         ready = time.perf_counter()
-        cut = described(engine, problem, device)
+        cut = confined.described(engine, problem, device)
         settings = self._settings(problem, device)
         # The engine has let the pictures go; so must we.
         del problem
@@ -340,31 +340,6 @@ class _TooLittleError(Exception):
     """However it is cut, a picture needs more than the budget."""
 
 
-def _confine(budget: int, device: Device) -> int:
-    """Let the process hold so many bytes in all, and return what it holds already.
-
-    What it can do without nowhere comes first: libraries, kernels, threads.
-    """
-    # Chainer keeps the errors of what it looks for in vain, and with them all that the
-    # callers of its first import knew: no picture may be among that.
-    import chainer  # noqa: F401
-    import numpy as np
-
-    from chainer_style.engines.cpu import compiled
-    from chainer_style.engines.cpu.team import team
-    from chainer_style.tiling import create, kernels  # noqa: F401 - loads what they do
-
-    memory.return_at_once()
-    compiled.load()
-    team(device.cores)
-    # BLAS takes its buffers at the first product.
-    np.ones((64, 64), np.float32) @ np.ones((64, 64), np.float32)
-    memory.trim()
-    before = memory.resident()
-    memory.limit(budget - before)
-    return before
-
-
 def cropped(image: Image.Image, width: int, height: int) -> Image.Image:
     """Return the middle of a picture, as large as can be, in the shape of a size.
 
@@ -386,47 +361,3 @@ def cropped(image: Image.Image, width: int, height: int) -> Image.Image:
     left = (image.width - across * times) // 2
     top = (image.height - down * times) // 2
     return image.crop((left, top, left + across * times, top + down * times))
-
-
-def described(engine: Engine, problem: Problem, device: Device) -> dict[str, Any]:
-    """Return how a picture is cut, and the bytes that were predicted for it.
-
-    Returns
-    -------
-    dict
-        ``tiles``, their ``side`` in pixels, the taps ``kept`` between both passes,
-        whether content features are ``on_disk``, and ``bytes``.
-    """
-    from chainer_style.engines.cpu.footprint import Footprint
-    from chainer_style.tiling.engine import TiledEngine
-
-    taps = _taps(problem.network)
-    if isinstance(engine, TiledEngine) and engine.cut:
-        layout = engine.cut.layout
-        return {
-            "tiles": len(engine.grid.tiles),
-            "side": layout.side,
-            "kept": taps[layout.again :],
-            "on_disk": layout.on_disk,
-            "bytes": engine.cut.total,
-        }
-    whole = Footprint.of(
-        problem.network,
-        problem.protocol,
-        problem.content.shape[2:],
-        problem.style.shape[2:],
-        device.cores,
-    )
-    pictures = problem.content, problem.style, problem.start
-    given = sum(picture.nbytes for picture in pictures)
-    return {
-        "tiles": 1,
-        "side": max(problem.content.shape[2:]),
-        "kept": taps,
-        "on_disk": False,
-        "bytes": whole.total + given,
-    }
-
-
-def _taps(network: Network) -> list[str]:
-    return [tap.node for tap in network.taps]

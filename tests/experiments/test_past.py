@@ -10,7 +10,7 @@ from PIL import Image
 from chainer_style import images, memory, protocols
 from chainer_style.cli.reproduce import _Part
 from chainer_style.errors import UserError
-from chainer_style.experiments import child, past, records
+from chainer_style.experiments import child, confined, past, records
 from chainer_style.experiments.catalogue import (
     NAMES,
     PARTS,
@@ -63,7 +63,7 @@ def test_a_cell_runs_within_its_budget_as_predicted(experiment, tmp_path):
 @pytest.fixture
 def unconfined(monkeypatch):
     """No limit is set on the tests' own process."""
-    monkeypatch.setattr(past, "_confine", lambda budget, device: 5)
+    monkeypatch.setattr(confined, "confine", lambda budget, device: 5)
 
 
 def test_a_budget_that_is_too_small_is_a_record(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainer_style.experiments.limits import GIB, LimitCell, LimitRecord, predicted
+from chainer_style.experiments.limits import LimitCell, LimitRecord, predicted
 from chainer_style.experiments.past import CELLS, PastCell, PastRecord, lasting
 from chainer_style.report import formats, rst
 from chainer_style.report.machines import Machine
@@ -65,10 +65,8 @@ def context(machines: Sequence[Machine]) -> dict[str, Any]:
     return {
         "views": views,
         "commands": [_command(cell) for cell in CELLS],
-        "most": max(cell.gib for cell in CELLS),
         "need": predicted(CRASHED),
         "budget": f"{CELLS[0].gib} GiB",
-        "fits": predicted(CRASHED) <= CELLS[0].gib * GIB,
     }
 
 
@@ -131,7 +129,7 @@ def _kept(record: PastRecord) -> str:
 def _crashed(record: LimitRecord | None) -> str | None:
     if record is None or not record.measured:
         return None
-    return f"failed: {record.ending}" if record.failed else "ran"
+    return f"it failed, {record.ending}" if record.failed else "it ran"
 
 
 def _lacking(cell: PastCell, record: PastRecord | None) -> str:

@@ -87,11 +87,11 @@ def test_what_2016_did_there_stands_beside(
     save: Save, where: dict[str, Any], tmp_path: Path
 ) -> None:
     save(CELLS[0])
-    assert "With what Chainer 1.5 held" not in rendered(tmp_path)
+    assert "of this machine, with" not in rendered(tmp_path)
     cell = LimitCell(512, "1.5", 2, "CPU")
     failed = LimitRecord(cell=cell, environment=where, failed="out of memory at 2 GiB")
     records.save(failed, tmp_path)
-    assert "same machine: failed\\: out of memory at 2 GiB." in rendered(tmp_path)
+    assert "Chainer 1.5 held: it failed, out of memory at 2 GiB." in rendered(tmp_path)
 
 
 def test_without_records_the_commands_are_told() -> None:
