@@ -14,7 +14,9 @@ TIME  := $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SECONDS),--seconds $(SECON
 RUN   := $(TIME) $(if $(FULL),--full) $(if $(WEIGHTS),--weights $(WEIGHTS)) --results $(RESULTS)
 
 # Single parts of the paper, and of what belongs to it.
-PARTS := $(foreach n,1 2 3 4 5,table$(n)) $(foreach n,1 2 3 4 5 6 7 8,figure$(n)) limits mnist ceilings
+PARTS := $(foreach n,1 2 3 4 5,table$(n)) $(foreach n,1 2 3 4 5 6 7 8,figure$(n)) limits past mnist ceilings
+# Single sizes of part "past".
+SIZES := $(foreach n,512 1024 2048 4096 8k,px$(n))
 # Only where an NVIDIA driver answers: CuPy is a large download.
 CUDA  := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda)
 
@@ -24,12 +26,13 @@ BUILD := $(abspath build-constraints.txt)
 CONSTRAINED := PIP_CONSTRAINT=$(BUILD) PIP_BUILD_CONSTRAINT=$(BUILD) UV_BUILD_CONSTRAINT=$(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce $(PARTS) report test test-all test-gpu lint format docs clean
+.PHONY: help venv reproduce $(PARTS) $(SIZES) report test test-all test-gpu lint format docs clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  single parts of the paper: $(PARTS)'
+	@echo '  past the paper, size by size: $(SIZES)'
 	@echo
 	@echo '  PYTHON=$(PYTHON)  FULL=1  MINUTES=5  SECONDS=30  WEIGHTS=seeded  RESULTS=$(RESULTS)'
 	@echo '  WEIGHTS=caffe: trained weights, fetched if they are not in models/; or a file'
@@ -47,7 +50,7 @@ $(READY): setup.py pyproject.toml build-constraints.txt
 reproduce: $(READY) ## run all of the paper (FULL=1: as long as it did)
 	$(BIN)/chainer-style reproduce $(RUN)
 
-$(PARTS): $(READY)
+$(PARTS) $(SIZES): $(READY)
 	$(BIN)/chainer-style reproduce $@ $(RUN)
 
 report: $(READY) ## merge the records of all machines in results/ into the report

@@ -32,10 +32,10 @@ class _Part(click.ParamType):  # type: ignore[type-arg]
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         """Refuse a name that there is not."""
-        from chainer_style.experiments.catalogue import PARTS
+        from chainer_style.experiments.catalogue import NAMES
 
-        if value not in PARTS:
-            self.fail(f"{value!r} is none of: {', '.join(PARTS)}", param, ctx)
+        if value not in NAMES:
+            self.fail(f"{value!r} is none of: {', '.join(NAMES)}", param, ctx)
         return value
 
 
@@ -55,7 +55,8 @@ class _Part(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--full",
     is_flag=True,
-    help="Whole protocols: 5 minutes per cell, the batches of 2016, all digits.",
+    help="Whole protocols: 5 minutes per cell, the batches of 2016, all digits, all "
+    "sizes up to 8K.",
 )
 @click.option(
     "-i",

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from chainer_style import added
+from chainer_style.experiments import past
 from chainer_style.experiments.base import Experiment
 from chainer_style.experiments.ceilings import CeilingRecord, Ceilings
 from chainer_style.experiments.digits import FEW, DigitsRecord, Learning
 from chainer_style.experiments.figures import FigureRecord, Figures
 from chainer_style.experiments.limits import LimitRecord, Limits
+from chainer_style.experiments.past import Past, PastRecord
 from chainer_style.experiments.rates import RateRecord, Rates
 from chainer_style.experiments.records import Record
 from chainer_style.experiments.setup import Setup, SetupRecord
@@ -29,6 +31,7 @@ RECORDS: dict[str, type[Record[Any]]] = {
         FigureRecord,
         WorkspaceRecord,
         LimitRecord,
+        PastRecord,
         DigitsRecord,
         CeilingRecord,
     )
@@ -112,6 +115,16 @@ def _limits(options: Options) -> list[Experiment[Any]]:
     return [Limits(options.content, options.style, weights, sizes)]
 
 
+def _past(*cells: past.PastCell) -> Part:
+    def part(options: Options) -> list[Experiment[Any]]:
+        # What was not asked for must not replace the record of an hour's run.
+        chosen = cells or (past.CELLS if options.full else past.FEW)
+        weights = options.weights or FOR_TIMING
+        return [Past(options.content, options.style, weights, chosen)]
+
+    return part
+
+
 def _mnist(options: Options) -> list[Experiment[Any]]:
     return [Learning(mnist=options.mnist, limit=None if options.full else FEW)]
 
@@ -126,12 +139,19 @@ PARTS: dict[str, Part] = {
     "figure7": _rates(4),
     "figure8": _rates(5),
     "limits": _limits,
+    "past": _past(),
     "mnist": _mnist,
     "ceilings": lambda options: [Ceilings()],
 }
 """The parts of the paper that ``chainer-style reproduce`` can be asked for."""
 
+SINGLE: dict[str, Part] = {cell.part: _past(cell) for cell in past.CELLS}
+"""Cells that it can be asked for one by one; part ``past`` has them all."""
+
+NAMES: dict[str, Part] = {**PARTS, **SINGLE}
+"""All that it can be asked for."""
+
 
 def experiments_of(parts: Sequence[str], options: Options) -> list[Experiment[Any]]:
-    """Return the experiments behind some parts of the paper, all without any."""
-    return [e for part in parts or PARTS for e in PARTS[part](options)]
+    """Return the experiments behind some names, those of all parts without any."""
+    return [e for name in parts or PARTS for e in NAMES[name](options)]

@@ -77,6 +77,7 @@ SECTIONS = {
     "table4": "Table 4 and Figure 7",
     "table5": "Table 5 and Figure 8",
     "limits": "512 pixels, and what fits into memory",
+    "past": "Past the paper: 512 pixels to 8K",
     "figure1": "Figure 1: the model flow",
     "figure2": "Figure 2: the channel flow",
     "figure3": "Figure 3: generated pictures",
