@@ -18,7 +18,7 @@ from chainer_style.tiling.engine import Maker, TiledEngine
 from chainer_style.tiling.grid import Grid
 
 if TYPE_CHECKING:
-    from chainer_style.tiling.budget import Cut
+    from chainer_style.tiling import budget
 
 RESERVE = 0.1
 """Share of free memory that is left to others, where no budget is given."""
@@ -140,7 +140,7 @@ def _on_kernels(
     return tiled(problem, cut, device.cores)
 
 
-def tiled(problem: Problem, cut: Cut, threads: int) -> TiledEngine:
+def tiled(problem: Problem, cut: budget.Cut, threads: int) -> TiledEngine:
     """Return engine ``cpu`` in tiles.
 
     Parameters

@@ -21,7 +21,7 @@ from chainer_style.tiling.grid import Grid, Tile
 from chainer_style.tiling.picture import Picture
 
 if TYPE_CHECKING:
-    from chainer_style.tiling.budget import Cut
+    from chainer_style.tiling import budget
 
 Maker = Callable[[Grid, Mapping[str, float], bool], Tiles]
 """Makes tiles of a grid, given the scales of the content's differences by tap, and
@@ -85,7 +85,7 @@ class TiledEngine(Engine):
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
         self.name = name  # type: ignore[misc]
-        self.cut: Cut | None = None
+        self.cut: budget.Cut | None = None
         self._dtype = np.dtype(dtype)
         self._content = content
         self._taps = {tap.node: tap for tap in problem.network.taps}
