@@ -99,7 +99,10 @@ class Cut:
     """
 
     def __init__(
-        self, tiles: Side, layout: Layout, company: Company = Company()
+        self,
+        tiles: Side,
+        layout: Layout,
+        company: Company = Company(),  # noqa: B008 - frozen
     ) -> None:
         self.layout, self._tiles, self._company = layout, tiles, company
         self.grid, self.parameters = tiles.grid, tiles.parameters
@@ -267,7 +270,7 @@ def parameters_for(grid: Grid, half: bool) -> Parameters:
 def choose(
     sketch: Callable[[int], Side],
     memory: int,
-    company: Company = Company(),
+    company: Company = Company(),  # noqa: B008 - frozen
     side: int | None = None,
 ) -> Cut:
     """Return the fastest way to cut a picture that fits into some memory.
