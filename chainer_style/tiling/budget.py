@@ -9,7 +9,6 @@ import functools
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass
 
 from chainer_style.engines.cpu.costs import Cost, cost
 from chainer_style.engines.cpu.draft import FLOAT, Draft, Map
@@ -20,113 +19,25 @@ from chainer_style.networks import Network
 from chainer_style.networks.regions import Region
 from chainer_style.protocols import Protocol
 from chainer_style.report import formats
+from chainer_style.tiling.counts import CHECKPOINT as CHECKPOINT
+from chainer_style.tiling.counts import PLANES, Estimate
+from chainer_style.tiling.counts import SNAPSHOT as SNAPSHOT
+from chainer_style.tiling.counts import Company as Company
+from chainer_style.tiling.counts import Extents as Extents
+from chainer_style.tiling.counts import Layout as Layout
 from chainer_style.tiling.drafts import TileDrafts
 from chainer_style.tiling.grid import Grid, Tile
 from chainer_style.tiling.kernels import drafted, kept_bytes
 
-PLANES = 3 * FLOAT
-"""Bytes of a pixel of the picture, of its gradient, of each of Adam's moments."""
-
-SNAPSHOT, CHECKPOINT = PLANES + 4, 3 * PLANES
-"""Bytes per pixel that saving them takes: planes and Pillow's copy; Adam's state."""
-
 FLOPS, BANDWIDTH = 60e9, 10e9
 """Of a core, roughly: they decide between ways to cut, and tell no time."""
 
+SLOWEST = 2.2
+"""Times what the whole picture would take that tiles chosen here take at most, as far
+as operations and bytes tell."""
+
 MOST, LEAST = 4096, 256
 """Pixels of a tile: more gain nothing, of fewer margins are the larger part."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A way to cut a picture.
-
-    Attributes
-    ----------
-    side
-        Pixels of a tile; see `Grid`.
-    again
-        How many taps' features the way back computes anew; see `TileDrafts`.
-    on_disk
-        Whether the content's features are in a file.
-    """
-
-    side: int
-    again: int
-    on_disk: bool
-
-
-@dataclass(frozen=True)
-class Extents:
-    """How large a transfer's pictures are.
-
-    Attributes
-    ----------
-    content, style
-        Height and width.
-    rows
-        First row, and first row behind, of the part that is computed; None: all.
-    """
-
-    content: tuple[int, int]
-    style: tuple[int, int]
-    rows: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Company:
-    """What is in memory beside a transfer's tiles.
-
-    Attributes
-    ----------
-    program
-        Bytes of the process as it is, the pictures left out.
-    held
-        Bytes of a state that an engine is to go on from, left out too: they are let
-        go of once it has.
-    saved
-        Bytes per pixel that are taken where something is saved.
-    """
-
-    program: int = 0
-    held: int = 0
-    saved: int = SNAPSHOT
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Bytes that a layout takes while it runs.
-
-    Attributes
-    ----------
-    pictures
-        The picture, its gradient, Adam's moments, and what is saved of them.
-    filters
-        As the kernels read them, both ways.
-    content
-        The content's features, those of one tile if they are in a file.
-    kept
-        Signs and features between a tile's ways forth and back.
-    room
-        Feature maps and gradients of one tile, and the threads' space.
-    matrices
-        Gram matrices, and what they are off by.
-    program
-        All else: Python, libraries, weights.
-    """
-
-    pictures: int
-    filters: int
-    content: int
-    kept: int
-    room: int
-    matrices: int
-    program: int
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return sum(astuple(self))
 
 
 class Side:
@@ -188,7 +99,10 @@ class Cut:
     """
 
     def __init__(
-        self, tiles: Side, layout: Layout, company: Company = Company()
+        self,
+        tiles: Side,
+        layout: Layout,
+        company: Company = Company(),  # noqa: B008 - frozen
     ) -> None:
         self.layout, self._tiles, self._company = layout, tiles, company
         self.grid, self.parameters = tiles.grid, tiles.parameters
@@ -214,13 +128,12 @@ class Cut:
     @functools.cached_property
     def running(self) -> Estimate:
         """What the loop takes."""
-        company = self._company
+        company, extents = self._company, self._tiles.extents
         windows = _windows(self.grid)
-        height = windows[-1].bottom - windows[0].top
-        held = height * self._tiles.extents.content[1]
+        rows = windows[-1].bottom - windows[0].top
+        held = (rows if extents.rows else extents.content[0]) * extents.content[1]
         return Estimate(
-            pictures=held * 4 * PLANES
-            + _area(self._tiles.extents.content) * company.saved,
+            pictures=held * 4 * PLANES + _area(extents.content) * company.saved,
             filters=self.parameters.size,
             content=self._content(self.layout.on_disk),
             kept=sum(kept_bytes(drafts) * count for drafts, count in self.drafts),
@@ -360,7 +273,7 @@ def parameters_for(grid: Grid, half: bool) -> Parameters:
 def choose(
     sketch: Callable[[int], Side],
     memory: int,
-    company: Company = Company(),
+    company: Company = Company(),  # noqa: B008 - frozen
     side: int | None = None,
 ) -> Cut:
     """Return the fastest way to cut a picture that fits into some memory.
@@ -382,14 +295,19 @@ def choose(
         If it takes more, however it is cut.
     """
     sketch = functools.cache(sketch)
-    whole = sketch(LEAST)
-    height, width = whole.extents.content
-    count = len(whole.grid.network.taps)
+    any_side = sketch(side or LEAST)
+    height, width = any_side.extents.content
+    count = len(any_side.grid.network.taps)
 
     def cut(side: int, again: int, on_disk: bool) -> Cut:
         return Cut(sketch(side), Layout(side, again, on_disk), company)
 
-    sides = [side] if side else _sides(max(height, width), whole.grid.step)
+    sides = [side] if side else _sides(max(height, width), any_side.grid.step)
+    if not side:
+        slowest = SLOWEST * cut(max(height, width), 0, on_disk=False).seconds
+        # The smaller, the slower.
+        while len(sides) > 1 and cut(sides[-1], count, on_disk=True).seconds > slowest:
+            sides.pop()
     fitting = []
     # What is computed anew needs no memory: the less of it, the smaller the tiles.
     largest = 0

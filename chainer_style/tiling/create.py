@@ -22,7 +22,7 @@ from chainer_style.tiling.ranks import Alone, Ranks
 from chainer_style.tiling.targets import Maker
 
 if TYPE_CHECKING:
-    from chainer_style.tiling.budget import Cut
+    from chainer_style.tiling import budget
 
 RESERVE = 0.1
 """Share of free memory that is left to others, where no budget is given."""
@@ -172,7 +172,7 @@ def _on_kernels(
 
 
 def tiled(
-    problem: Problem, cut: Cut, threads: int, ranks: Ranks | None = None
+    problem: Problem, cut: budget.Cut, threads: int, ranks: Ranks | None = None
 ) -> TiledEngine:
     """Return engine ``cpu`` in tiles.
 

@@ -23,7 +23,7 @@ from chainer_style.tiling.ranks import Alone, Ranks
 from chainer_style.tiling.targets import Maker, Targets, added
 
 if TYPE_CHECKING:
-    from chainer_style.tiling.budget import Cut
+    from chainer_style.tiling import budget
 
 
 class TiledEngine(Engine):
@@ -76,7 +76,7 @@ class TiledEngine(Engine):
         ranks: Ranks | None = None,
     ) -> None:
         self.name = name  # type: ignore[misc]
-        self.cut: Cut | None = None
+        self.cut: budget.Cut | None = None
         self._dtype = np.dtype(dtype)
         self._content = content
         self._ranks = ranks or Alone()
@@ -177,6 +177,7 @@ class TiledEngine(Engine):
             rows = self._rows(tile)
             with self._content.of(tile.number) as content:
                 passed = self._tiles.back(tile, pixels[rows], content)
+            del content  # before the next tile's is read
             gradient[rows] += passed.gradient
             for node, total in passed.content.items():
                 sums[node] += total

@@ -62,7 +62,7 @@ class Outlook:
             return {}
         taps = [tap.node for tap in self.cut.grid.network.taps]
         again = self.cut.layout.again
-        found = {"kept": taps[again:], "computed anew": taps[:again]}
+        found = {"features kept": taps[again:], "computed anew": taps[:again]}
         told = {what: ", ".join(names) for what, names in found.items() if names}
         told["content features"] = "on disk" if self.cut.layout.on_disk else "in memory"
         return told

@@ -20,7 +20,8 @@ def seconds(cut: Cut, by: Cut, threads: int) -> float:
 
     A tile of the most frequent geometry is computed forth and back, of zeros by zeros,
     and all others are taken to need as many times longer as they are predicted to
-    (`Cut.floors`). Adam, and what else the picture needs by itself, is left out.
+    (`chainer_style.tiling.budget.Cut.floors`). Adam, and what else the picture needs
+    by itself, is left out.
 
     Parameters
     ----------
