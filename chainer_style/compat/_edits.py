@@ -78,6 +78,12 @@ _WRAPS = (
     "it around, to 255 for ``uint8``, as assigning an array still does."
 )
 
+_FRAMES = (
+    "The error that tells that a library is missing is kept for ever, and with its "
+    "traceback the local variables of whoever imported Chainer: a gigabyte, where "
+    "these are large pictures."
+)
+
 EDITS: dict[str, tuple[Edit, ...]] = {
     "chainer._environment_check": (
         Edit(
@@ -95,6 +101,12 @@ EDITS: dict[str, tuple[Edit, ...]] = {
     ),
     "chainer.backends.cuda": (
         Edit(
+            "_resolution_error = e\n",
+            "_resolution_error = e.with_traceback(None)\n",
+            _FRAMES,
+            count=2,
+        ),
+        Edit(
             "        import cupy.cudnn\n",
             "        with warnings.catch_warnings(action='ignore',"
             " category=DeprecationWarning): import cupy.cudnn\n",
@@ -106,6 +118,16 @@ EDITS: dict[str, tuple[Edit, ...]] = {
             "    if (not cudnn_enabled and _cupy_major < 14 and\n",
             "CuPy 14 removed ``cupy.cudnn``, so the advice to reinstall CuPy "
             "after cuDNN cannot be followed.",
+        ),
+    ),
+    "chainer.backends.intel64": (
+        Edit("    _error = e\n", "    _error = e.with_traceback(None)\n", _FRAMES),
+    ),
+    "chainer.function_hooks.cupy_memory_profile": (
+        Edit(
+            "    _resolution_error = e\n",
+            "    _resolution_error = e.with_traceback(None)\n",
+            _FRAMES,
         ),
     ),
     "chainer.dataset.convert": (
