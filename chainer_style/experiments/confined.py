@@ -55,7 +55,7 @@ def described(engine: Engine, problem: Problem, device: Device) -> dict[str, Any
             "side": layout.side,
             "kept": taps[layout.again :],
             "on_disk": layout.on_disk,
-            "bytes": engine.cut.total,
+            "bytes": engine.cut.total - engine.cut.running.program,
         }
     whole = Footprint.of(
         problem.network,
