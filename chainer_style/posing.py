@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from chainer_style.images import Array, Source
 from chainer_style.networks import Network
 from chainer_style.networks.nodes import Node
 from chainer_style.protocols import Protocol
-from chainer_style.scales import learned_at, plan
+from chainer_style.scales import LARGEST, learned_at, plan
 from chainer_style.weights import Weights
 from chainer_style.weights import load as load_weights
 
@@ -86,7 +87,10 @@ class Setup:
         """Return the pictures of a scale, in its size."""
         if scale in self._kept:  # weights were learned from them
             return self._kept.pop(scale)
-        settings, network = self.scales[scale], self._network
+        return self._posed(self.scales[scale])
+
+    def _posed(self, settings: Protocol) -> Posed:
+        network = self._network
         (content, canvas), (style, _) = (
             _fitted(source, settings, network) for source in self._sources
         )
@@ -116,6 +120,8 @@ class Setup:
                 posed = self.posed(learned)
             if learned > scale:
                 self._kept[learned] = posed
+            if posed.protocol.width > LARGEST:
+                posed = self._posed(dataclasses.replace(posed.protocol, width=LARGEST))
             pictures = posed.content, posed.style
             spec = self.protocol.weights
             given = load_weights(spec, self._network, pictures, watch)

@@ -28,6 +28,10 @@ from, while all features of a picture are in memory meanwhile. Of pictures a few
 wide there are too few patches. So the finest scale up to here serves all.
 """
 
+LARGEST = 1024
+"""Longest side, in pixels, of what they are learned from where there is one scale, for
+the same reason."""
+
 
 def plan(
     settings: Protocol, sources: Sequence[Source], network: Network

@@ -322,7 +322,7 @@ def prepare(
         )
 
     settings = _settings(protocol, weights, options)
-    limits.check(settings, resumed=resume is not None)
+    limits.check(settings, engine, resumed=resume is not None)
     setup = Setup(content, style, settings, network_for(settings))
     if resume is not None:
         return _resumed(Path(resume), setup, weights, seed, watch, make)

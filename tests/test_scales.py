@@ -234,3 +234,20 @@ def test_fields_of_the_scales_are_the_settings(pictures):
     same = {"width": 40, "iterations": settings.iterations}
     assert dataclasses.replace(coarse, **same) == settings
     assert dataclasses.replace(fine, **same) == settings
+
+
+def test_one_large_scale_learns_from_smaller_pictures(
+    monkeypatch, pictures, weights_of
+):
+    """All features of a picture are in memory as weights are learned."""
+    seen = []
+
+    def load(spec, network, given, watch):
+        seen.extend(picture.shape for picture in given)
+        return weights_of(network.name)
+
+    monkeypatch.setattr(posing, "load_weights", load)
+    monkeypatch.setattr(posing, "LARGEST", 96)
+    posed = transfer.pose(*pictures, width=160, weights="self-taught")
+    assert max(posed.content.shape[2:]) == 160
+    assert max(max(shape[2:]) for shape in seen) == 96

@@ -52,13 +52,17 @@ class Limits:
     checkpoints: bool = False
     ranks: Ranks = field(default_factory=Alone)
 
-    def check(self, protocol: Protocol, resumed: bool = False) -> None:
+    def check(
+        self, protocol: Protocol, engine: str = "auto", resumed: bool = False
+    ) -> None:
         """Refuse what cannot be.
 
         Parameters
         ----------
         protocol
             Every setting.
+        engine
+            See `create`.
         resumed
             Whether a run is to be gone on with.
 
@@ -69,6 +73,11 @@ class Limits:
         """
         if self.tile is not None and self.tile < 1:
             raise UserError(f"tiles of {self.tile} pixels; choose 1 or more")
+        if self.memory is not None and engine not in ("auto", "cpu"):
+            raise UserError(
+                f"the engine {engine!r} predicts no memory; leave --memory out and "
+                "choose --tile, or take --engine cpu"
+            )
         if self.ranks.count > 1 and protocol.pixelwise_clip:
             raise UserError(
                 f"{protocol.title} clips as the picture's first pixel says, which "
@@ -108,17 +117,12 @@ def create(
     UserError
         If it does not fit, however it is cut.
     """
-    limits.check(problem.protocol)
     engines.check(name, device)
     if name == "auto":
         name = engines.fastest(problem, device, precision)
+    limits.check(problem.protocol, name)
     if name == "cpu":
         return _on_kernels(problem, device, precision, watch, limits, held)
-    if limits.memory is not None:
-        raise UserError(
-            f"the engine {name!r} predicts no memory; leave --memory out and choose "
-            "--tile, or take --engine cpu"
-        )
     longest, ranks = max(problem.content.shape[2:]), limits.ranks
     side = limits.tile or longest
     if side >= longest and ranks.count == 1:
