@@ -37,5 +37,5 @@ def test_what_is_too_small_is_named():
 
 @pytest.mark.parametrize("word", ["", "many", "0:1", "64:-1", "64:x"])
 def test_tiles_that_are_none(word):
-    with pytest.raises(ValueError, match=word or "invalid"):
+    with pytest.raises(ValueError, match=f"invalid literal|^{word}$"):
         tiling.Way.read(word)
