@@ -70,7 +70,7 @@ def test_all_comes_back(prepare, left):
 
 
 def test_a_scale_that_could_not_be_made_is_gone_on_with(prepare, tmp_path):
-    def fail(problem):
+    def fail(problem, held):
         raise MemoryError
 
     whole, job = prepare(), prepare()

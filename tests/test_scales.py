@@ -199,7 +199,7 @@ def test_a_scale_that_cannot_be_made_leaves_the_last_ones_picture(pictures, weig
         *pictures, width=40, scales=2, iterations=2, weights=weights_of("vgg16")
     )
 
-    def fail(problem):
+    def fail(problem, held):
         raise MemoryError
 
     job._make = fail

@@ -29,6 +29,8 @@ PHASE_OF = {
     "unpool": POOLING,
     "rectify": POINTWISE,
     "copy": POINTWISE,
+    "crop": POINTWISE,
+    "paste": POINTWISE,
     "normalise": POINTWISE,
     "unnormalise": POINTWISE,
     "gram": GRAM,

@@ -119,11 +119,11 @@ class Targets:
             rows, columns = tile.window.slices
             part = self.problem.content[:, :, rows, columns]
             found = tiles.features(tile, layout(part, self.dtype))
-            for node, features in found.items():
-                squares[node] += square(features)
+            for node in found:
+                squares[node] += square(found[node])
                 if weights[node]:
-                    content.keep(tile.number, node, features)
-            del found, features  # what they lie in can go
+                    content.keep(tile.number, node, found[node])
+            del found  # what they lie in can go
             tiles.forget(tile)
         totals = np.array(list(squares.values()))
         self.ranks.add(totals)
