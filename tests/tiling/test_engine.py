@@ -89,7 +89,9 @@ def test_kernels_agree_at_any_size(
         weights_of, name, least + height, least + width, "2016", pooling=pooling
     )
     true = engines.create("cpu", problem, Device())
-    agree(on_kernels(problem, side, again), true, problem.start, LOSS, KINKS)
+    # Where two features are all but equal, rounding decides which one is the maximum.
+    bound = 10 * KINKS if pooling == "max" else KINKS
+    agree(on_kernels(problem, side, again), true, problem.start, LOSS, bound)
 
 
 @pytest.mark.parametrize("name", ["vgg16", "nin"])
