@@ -116,15 +116,16 @@ class Transfer:
         self.scale = self.done = 0
         self.record: Sequence[Mapping[str, Any]] = ()
         self._engine: Engine | None = engine
-        self._know(problem, engine)
+        self._know(problem)
+        self.problem = engine.problem
         self._between: State | None = None
         """What the next scale begins with, until its engine has it."""
         self._setup, self._make = setup, make
 
-    def _know(self, problem: Problem, engine: Engine) -> None:
-        """Note what is computed; an engine may have let its pictures go."""
+    def _know(self, problem: Problem) -> None:
+        """Note what is computed, before an engine lets its pictures go."""
         self._pictures = checkpoint.of_pictures(problem.content, problem.style)
-        self.problem = engine.problem
+        self.problem = problem
 
     @property
     def engine(self) -> Engine:
@@ -221,13 +222,13 @@ class Transfer:
         posed = self._setup.posed(self.scale + 1)
         self._between = state = enlarged(self.engine.state, posed.canvas)
         problem = posed.problem(self.problem.weights, state.image)
-        self.problem = problem
+        self._know(problem)
         self.scale += 1
         # Before the next one takes its memory. Nothing else knows this one: an iterate
         # knows the transfer alone.
         self._engine = None
         self._engine = self._make(problem, state)
-        self._know(problem, self._engine)
+        self.problem = self._engine.problem
         del posed, problem
         self._engine.restore(state)
         self._between = None
