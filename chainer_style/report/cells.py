@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -38,6 +39,11 @@ def title(cell: Cell) -> str:
     """Return network and number of threads, to print."""
     count = "one thread" if cell.threads == 1 else f"{cell.threads} threads"
     return f"{networks.get(cell.network).title}, {count}"
+
+
+def ratio(longer: Sequence[float], shorter: Sequence[float]) -> float:
+    """Return how many times as long turns took as others: the median over rounds."""
+    return statistics.median(a / b for a, b in zip(longer, shorter, strict=True))
 
 
 def by_size(cells: Iterable[C]) -> list[list[C]]:

@@ -50,8 +50,7 @@ def gain(row: Row, rows: Iterable[Row]) -> float | None:
     place = (row.network, row.size)
     for other in rows:
         if (other.network, other.size) == place and other.threads == 1 < row.threads:
-            both = zip(other.turns, row.turns, strict=True)
-            return statistics.median(one / many for one, many in both)
+            return cells.ratio(other.turns, row.turns)
     return None
 
 

@@ -64,8 +64,7 @@ def times(row: Row, rows: Iterable[Row]) -> float | None:
     for other in rows:
         same = (other.network, other.size, other.threads) == place
         if same and other.side is None and row.side is not None:
-            both = zip(row.turns, other.turns, strict=True)
-            return statistics.median(cut / whole for cut, whole in both)
+            return cells.ratio(row.turns, other.turns)
     return None
 
 

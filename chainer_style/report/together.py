@@ -66,8 +66,7 @@ def gain(row: Row, rows: Iterable[Row]) -> float | None:
     """Return how many times as fast as one rank several are: the median of rounds."""
     if (one := alone(row, rows)) is None:
         return None
-    both = zip(one.turns, row.turns, strict=True)
-    return statistics.median(first / many for first, many in both)
+    return cells.ratio(one.turns, row.turns)
 
 
 def expected(row: Row, rows: Iterable[Row]) -> float | None:
