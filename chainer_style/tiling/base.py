@@ -57,7 +57,8 @@ class Tiles(abc.ABC):
     def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:
         """Return a tile's own features at the taps with a content loss.
 
-        They are valid until the next tile, or until this one is forgotten.
+        They are valid until the next tile, or until this one is forgotten. They are
+        not to be had of tiles whose way back computes them anew.
         """
 
     @abc.abstractmethod

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
-from chainer_style.engines.cpu.draft import Draft, Line, Map
+from chainer_style.engines.cpu.draft import FLOAT, Draft, Line, Map, Part
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.losses import DOUBLE, add_gram
 from chainer_style.engines.cpu.parameters import Parameters
@@ -109,16 +109,22 @@ class TileDrafts:
 
     # -- taps -------------------------------------------------------------
 
-    def own(self, node: str) -> str:
-        """Return the buffer of a tap's own features."""
-        if self._is_all(node):
-            return self._compiler.features(node)
-        return self._compiler.draft.buffer(f"own {node}", self.maps[node].size)
+    def own(self, node: str) -> Part:
+        """Return where a tap's own features lie."""
+        if self._is_within(node):
+            return Part(self._compiler.features(node), self._first(node) * FLOAT)
+        size = self.maps[node].size
+        return Part(self._compiler.draft.buffer(f"own {node}", size), 0)
 
-    def _is_all(self, node: str) -> bool:
-        """Whether all that is computed of a tapped map is the tile's own."""
+    def _is_within(self, node: str) -> bool:
+        """Whether a tap's own positions lie in a row among the computed ones."""
         part, own = self._compiler.maps[node], self.maps[node]
-        return (part.height, part.width) == (own.height, own.width)
+        return part.width == own.width
+
+    def _first(self, node: str) -> int:
+        """Return which of the computed numbers is the first of a tap's own."""
+        part, own = self._compiler.maps[node], self.maps[node]
+        return (own.top - part.top) * part.width * part.channels
 
     def _begins(self, node: str) -> dict[str, int]:
         """Return where a tap's own positions begin among the computed ones."""
@@ -128,14 +134,15 @@ class TileDrafts:
     def _collect(self, node: str) -> None:
         """Draft the sum of a tap's Gram matrix over the tile's own positions."""
         draft, own = self._compiler.draft, self.maps[node]
-        if not self._is_all(node):
+        place = self.own(node)
+        if not self._is_within(node):
             rows = division.rows(own, self._compiler.threads)
             begins = {name: -value for name, value in self._begins(node).items()}
             draft.add(
                 f"{node} own",
                 "crop",
                 -(-own.height // rows),
-                {"x": self._compiler.features(node), "y": self.own(node)},
+                {"x": self._compiler.features(node), "y": place},
                 positions=rows,
                 **{**self._compiler.maps[node].read(), **own.written(), **begins},
             )
@@ -143,46 +150,55 @@ class TileDrafts:
         matrix = draft.buffer(f"Gram {node}", 4 * own.channels**2)
         partial = draft.buffer(f"partial {node}", DOUBLE * (own.channels // PANEL))
         uses = {"y": matrix, "partial": partial}
-        source = self.own(node), own
+        source = place, own
         add_gram(self._compiler, node, uses, source, scale=1, second_scale=1)
         self._spans[node] = Span(features, len(draft.lines))
 
     def _give(self, node: str, uses: Mapping[str, str], add: bool) -> None:
         """Draft the gradient of a tap's losses; see `Compiler.backward`."""
-        draft, own, whole = self._compiler.draft, self.maps[node], self._is_all(node)
+        draft, own = self._compiler.draft, self.maps[node]
+        # What is not the tile's own has to be written, if nothing is there yet.
+        straight = self._is_within(node) and (add or own == self._compiler.maps[node])
+        first = self._first(node)
+        given: dict[str, str | Part] = {}
+        if straight:
+            starts = {"y": FLOAT * first, "mask": first // 8}
+            given |= {key: Part(used, starts[key]) for key, used in uses.items()}
+        else:
+            given["y"] = draft.buffer(f"own gradient {node}", own.size)
         block = division.summed(own)
         units = -(-own.positions // block)
         more, scale = {}, self._scales.get(node, 0.0)
         if node in self._scales:
             partial = draft.buffer(f"content loss {node}", DOUBLE * units)
             more = {"target": f"content {node}", "partial": partial}
-        part = draft.buffer(f"own gradient {node}", own.size) if not whole else ""
+        given |= {"x": self.own(node), "weights": f"style error {node}"}
         draft.add(
             f"{node} losses",
             "style",
             units,
-            {
-                **(uses if whole else {"y": part}),
-                **more,
-                "x": self.own(node),
-                "weights": f"style error {node}",
-            },
+            {**given, **more},
             space=4 * (block + 1) * own.channels,
             positions=block,
             backward=True,
-            add=whole and add,
+            add=straight and add,
             scale=scale,
             **{**own.read(), **own.written()},
         )
-        if whole:
-            return
-        computed = self._compiler.maps[node]
+        if not straight:
+            self._paste(node, given["y"], uses, add)
+
+    def _paste(
+        self, node: str, source: str | Part, uses: Mapping[str, str], add: bool
+    ) -> None:
+        """Draft that a tap's own gradient goes among that of what is computed."""
+        own, computed = self.maps[node], self._compiler.maps[node]
         rows = division.rows(computed, self._compiler.threads)
-        draft.add(
+        self._compiler.draft.add(
             f"{node} given",
             "paste",
             -(-computed.height // rows),
-            {**uses, "x": part},
+            {**uses, "x": source},
             positions=rows,
             backward=True,
             add=add,

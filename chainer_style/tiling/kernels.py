@@ -78,18 +78,15 @@ class CompiledTiles(Tiles):
     def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:
         """Return a tile's own features (see `Tiles`)."""
         drafts = self._of(tile)
-        plan = self._forth(tile, pixels)
+        self._forth(tile, pixels)
         found = {}
         for node in self._scales.keys() & drafts.maps.keys():
             own = drafts.maps[node]
             shape = own.height, own.width, own.channels
-            name = drafts.own(node)
-            if name in drafts.kept:
-                start = _places(drafts.kept)[name]
-                part = self._keep(tile)[start : start + own.size]
-                found[node] = part.view(np.float32).reshape(shape)
-            else:
-                found[node] = plan.array(name, shape)
+            place = drafts.own(node)
+            start = _places(drafts.kept)[place.buffer] + place.start
+            part = self._keep(tile)[start : start + own.size]
+            found[node] = part.view(np.float32).reshape(shape)
         return found
 
     def forget(self, tile: Tile) -> None:

@@ -290,7 +290,9 @@ class Compiler:
         self._given[name] = self._given.get(name, 0) + 1
         uses = {"y": buffer}
         last = self._given[name] == len(self.readers[name]) + (name in self.taps)
-        if last and name != INPUT and isinstance(self.network[name], ReLU):
+        # The last of the parts may not reach all that is computed of a tile's map.
+        masked = last or self.regions is not None
+        if masked and name != INPUT and isinstance(self.network[name], ReLU):
             uses["mask"] = f"signs {name}"
         return uses, add
 

@@ -92,12 +92,35 @@ class Map:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What lies in a buffer from one of its bytes on."""
+
+    buffer: str
+    start: int
+
+
+@dataclass(frozen=True)
 class Line:
-    """One step: its name, what it is, and which buffers its addresses are."""
+    """One step.
+
+    Attributes
+    ----------
+    name
+        To be shown in a profile.
+    step
+        What it is.
+    uses
+        By field, the buffer whose address it takes.
+    starts
+        By field, where in its buffer that address lies if not at its beginning, bytes.
+    space
+        Bytes that a thread needs.
+    """
 
     name: str
     step: Program
     uses: Mapping[str, str]
+    starts: Mapping[str, int]
     space: int
 
 
@@ -134,7 +157,7 @@ class Draft:
         name: str,
         kind: str,
         units: int,
-        uses: Mapping[str, str],
+        uses: Mapping[str, str | Part],
         space: float = 0,
         **values: float,
     ) -> None:
@@ -147,14 +170,20 @@ class Draft:
         kind, units, **values
             See `steps.step`.
         uses
-            By field, the buffer whose address it takes.
+            By field, the buffer whose address it takes, or a part of one.
         space
             Bytes that a thread needs, beside its tables.
         """
         made = step(kind, units, **values)
         needed = TABLES + DUMP + int(space)
-        uses = {"zeros": "zeros", "ones": "ones", **uses}
-        self.lines.append(Line(name, made, uses, needed))
+        whole = {"zeros": "zeros", "ones": "ones"}
+        starts = {}
+        for key, used in uses.items():
+            if isinstance(used, Part):
+                whole[key], starts[key] = used.buffer, used.start
+            else:
+                whole[key] = used
+        self.lines.append(Line(name, made, whole, starts, needed))
 
     @property
     def space(self) -> int:
@@ -200,5 +229,6 @@ class Draft:
         for made, line in zip(found, self.lines, strict=True):
             for name, used in line.uses.items():
                 inside = used in arena.places
-                made[name] = start + arena.places[used] if inside else addresses[used]
+                begins = start + arena.places[used] if inside else addresses[used]
+                made[name] = begins + line.starts.get(name, 0)
         return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
-from chainer_style.engines.cpu.draft import Map
+from chainer_style.engines.cpu.draft import Map, Part
 from chainer_style.engines.cpu.kernels.products import PANEL
 
 DOUBLE = 8
@@ -35,7 +35,7 @@ def add_gram(
     compiler: Compiler,
     node: str,
     uses: Mapping[str, str],
-    source: tuple[str, Map] | None = None,
+    source: tuple[str | Part, Map] | None = None,
     **scales: float,
 ) -> None:
     """Draft a tapped node's Gram matrix, divided by the number of its features.
@@ -56,6 +56,7 @@ def add_gram(
     draft = compiler.draft
     features, shape = source or (compiler.features(node), compiler.maps[node])
     panels = shape.channels // PANEL
+    sources: dict[str, str | Part]
     slots = division.slots(shape)
     if len(slots) == 1:
         sources = {"source": features}
