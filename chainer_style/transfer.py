@@ -220,7 +220,7 @@ class Transfer:
         assert self._setup is not None
         assert self._make is not None
         posed = self._setup.posed(self.scale + 1)
-        self._between = state = enlarged(self.engine.state, posed.canvas)
+        self._between = state = enlarged(self.engine.shared_state, posed.canvas)
         problem = posed.problem(self.problem.weights, state.image)
         self._know(problem)
         self.scale += 1
@@ -323,7 +323,7 @@ def prepare(
         )
 
     settings = _settings(protocol, weights, options)
-    limits.check(settings, engine, resumed=resume is not None)
+    limits.check(settings, engine)
     setup = Setup(content, style, settings, network_for(settings))
     if resume is not None:
         return _resumed(Path(resume), setup, weights, seed, watch, make)

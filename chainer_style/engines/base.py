@@ -180,6 +180,11 @@ class Engine(abc.ABC):
     def state(self) -> State:
         """How far it is, in copies."""
 
+    @property
+    def shared_state(self) -> State:
+        """The same, on every process that takes part."""
+        return self.state
+
     @abc.abstractmethod
     def restore(self, state: State) -> None:
         """Go on from a state, of this engine or of any other of the same problem."""

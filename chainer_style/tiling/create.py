@@ -52,9 +52,7 @@ class Limits:
     checkpoints: bool = False
     ranks: Ranks = field(default_factory=Alone)
 
-    def check(
-        self, protocol: Protocol, engine: str = "auto", resumed: bool = False
-    ) -> None:
+    def check(self, protocol: Protocol, engine: str = "auto") -> None:
         """Refuse what cannot be.
 
         Parameters
@@ -63,8 +61,6 @@ class Limits:
             Every setting.
         engine
             See `create`.
-        resumed
-            Whether a run is to be gone on with.
 
         Raises
         ------
@@ -82,11 +78,6 @@ class Limits:
             raise UserError(
                 f"{protocol.title} clips as the picture's first pixel says, which "
                 "several ranks cannot; leave --mpi out, or take --protocol modern"
-            )
-        if self.ranks.count > 1 and (resumed or protocol.scales > 1):
-            raise UserError(
-                "several ranks paint one scale, from its start: leave --scales and "
-                "--resume out; --init takes the picture of a smaller scale"
             )
 
 

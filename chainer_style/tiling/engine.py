@@ -205,9 +205,18 @@ class TiledEngine(Engine):
 
     @property
     def state(self) -> State:
-        """How far it is, in copies (see `Engine`)."""
+        """How far it is, in copies (see `Engine`); with several ranks as `image`."""
         first, second = map(self._whole, self._picture.moments)
         return State(self.image, first, second, self._done, self._scheduled)
+
+    @property
+    def shared_state(self) -> State:
+        """The same, on all ranks."""
+        own = self.state
+        image, first, second = map(
+            self._ranks.spread, (own.image, own.first, own.second)
+        )
+        return dataclasses.replace(own, image=image, first=first, second=second)
 
     def restore(self, state: State) -> None:
         """Go on from a state (see `Engine`)."""

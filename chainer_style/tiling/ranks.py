@@ -132,6 +132,16 @@ class Ranks(abc.ABC):
         """
 
     @abc.abstractmethod
+    def spread(self, whole: np.ndarray) -> np.ndarray:
+        """Return the root's array on all ranks.
+
+        Parameters
+        ----------
+        whole
+            On the root, of dtype float32; elsewhere its shape alone is read.
+        """
+
+    @abc.abstractmethod
     def share(self, value: T) -> T:
         """Return the root's value, a small one that can be pickled, on all ranks."""
 
@@ -165,6 +175,10 @@ class Alone(Ranks):
     def collect(self, rows: np.ndarray) -> np.ndarray:
         """Return `rows`, which is the whole."""
         return rows
+
+    def spread(self, whole: np.ndarray) -> np.ndarray:
+        """Return `whole`."""
+        return whole
 
     def share(self, value: T) -> T:
         """Return `value`."""
@@ -244,6 +258,12 @@ class Mpi(Ranks):
         for other in range(1, self.count):
             self._comm.Recv(bands[other], other, _BAND)
         return whole
+
+    def spread(self, whole: np.ndarray) -> np.ndarray:
+        """Broadcast right into the new array."""
+        found = _single(whole) if self.is_root else np.empty(whole.shape, np.float32)
+        self._comm.Bcast(found)
+        return found
 
     def share(self, value: T) -> T:
         """Broadcast what the root has."""

@@ -81,6 +81,58 @@ def test_ranks_agree_with_one_process(count, name, engine, tile):
     assert found["finite"]
 
 
+SCALES = """
+import dataclasses, json, sys
+from pathlib import Path
+import numpy as np
+import conftest, problems
+from chainer_style import checkpoint, transfer
+from chainer_style.engines.base import Device
+from chainer_style.tiling.create import Limits
+from chainer_style.tiling.ranks import connect, ending
+
+ours = connect()
+left = Path(sys.argv[1])
+how = dict(engine="cpu", device=Device(threads=1), width=192, model="vgg16", scales=2)
+how |= dict(iterations=4, weights="seeded")
+
+def painting(limits, **more):
+    pictures = "samples/swirls.jpg", "samples/lighthouse.jpg"
+    return transfer.prepare(*pictures, limits=limits, **how, **more)
+
+with ending(ours):
+    parted, whole = painting(Limits(ranks=ours)), painting(Limits())
+    for iterate in parted.run():
+        if iterate.index == 4:  # the first of the second scale
+            found = parted.as_checkpoint()
+            if ours.is_root:
+                checkpoint.save(left, found)
+    for _ in whole.run():
+        pass
+    ours.agree(True)
+    resumed = painting(Limits(ranks=ours), resume=left)
+    start = resumed.done
+    for _ in resumed.run():
+        pass
+    pictures = [job.image for job in (parted, whole, resumed)]
+    if ours.is_root:
+        first, true, again = pictures
+        apart = [float(np.abs(other - true).mean()) for other in (first, again)]
+        print(json.dumps([apart, start, resumed.done, bool((first == again).all())]))
+"""
+
+
+@pytest.mark.mpi
+def test_ranks_paint_scales_and_go_on(tmp_path):
+    compiled.load()
+    done = mpi_jobs.start(2, SCALES, tmp_path / "checkpoint.npz")
+    assert done.returncode == 0, done.stderr
+    apart, start, end, same = json.loads(done.stdout)
+    assert max(apart) < 0.01
+    assert (start, end) == (5, 6)
+    assert same
+
+
 class Of(Alone):
     """One of several ranks, without the others."""
 

@@ -48,6 +48,7 @@ def test_alone():
     np.testing.assert_array_equal(array, summand(0))
     assert alone.swap(None, margin(0, 1)) == (None, None)
     np.testing.assert_array_equal(alone.collect(band(0)), band(0))
+    np.testing.assert_array_equal(alone.spread(band(0)), band(0))
     assert alone.share({"seed": 3}) == {"seed": 3}
     assert alone.agree(True)
     assert not alone.agree(False)
@@ -138,6 +139,8 @@ EXCHANGE = """
         found |= {} if below is None else {"below": below}
         whole = ours.collect(band(number))
         found |= {} if whole is None else {"whole": whole}
+        wanted = band(0) if ours.is_root else np.empty(band(0).shape)
+        found["spread"] = ours.spread(wanted)
         text = ours.share("the root's" if ours.is_root else None)
         found["text"] = text
         found["yes"], found["no"] = ours.agree(True), ours.agree(number != 1)
@@ -173,6 +176,8 @@ def test_exchange(count, tmp_path):
                 assert own[name].dtype == np.float32
                 np.testing.assert_array_equal(own[name], margin(other, number))
         assert ("whole" in own) == (number == 0)
+        np.testing.assert_array_equal(own["spread"], band(0))
+        assert own["spread"].dtype == np.float32
         assert own["text"] == "the root's"
         assert own["yes"]
         assert own["no"] == (count == 1)
