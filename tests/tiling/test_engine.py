@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import problems
 import pytest
@@ -32,11 +34,11 @@ def on_kernels(problem, side, again, threads=1, content=Content):
     return TiledEngine("cpu", problem, make, side, content())
 
 
-LOSS, GRADIENT, KINKS = 1e-5, 2e-5, 1e-3
+LOSS, GRADIENT, KINKS = 1e-5, 2e-5, 1e-2
 """Relative deviations in single precision. The engine's own gradient, without tiles,
 is off by 1e-5 from double precision on noise; tiles are rounded in other places. Where
-a feature is all but zero, rounding decides whether a ReLU lets its gradient pass: one
-such feature makes 2e-4 of a small picture's."""
+a feature is all but zero, or all but as large as another, rounding decides whether a
+ReLU, or a maximum, lets its gradient pass."""
 
 
 def agree(found, true, start, bound=LOSS, of_gradient=GRADIENT):
@@ -72,26 +74,64 @@ def test_kernels_agree(weights_of, name, protocol, again):
     agree(tiled, engines.create("cpu", problem, Device()), problem.start)
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(
     st.sampled_from(["nin", "googlenet"]),
     st.integers(0, 60),
     st.integers(0, 60),
     st.integers(8, 160),
-    st.sampled_from(["average", "max", "l2"]),
+    st.integers(0, 4),
+)
+def test_kernels_agree_at_any_size_with_maxima(
+    weights_of, name, height, width, side, again
+):
+    least = problems.smallest(name, "2016")
+    problem = problems.make(
+        weights_of, name, least + height, least + width, "2016", pooling="max"
+    )
+    true = engines.create("cpu", problem, Device())
+    agree(on_kernels(problem, side, again), true, problem.start, LOSS, KINKS)
+
+
+def positive(problem):
+    """Return a problem in which no ReLU stops anything: rounding stays rounding.
+
+    Filters are means, and the style is darker than the content.
+    """
+    arrays = {}
+    for layer, own in problem.weights.arrays.items():
+        filters = np.abs(own["W"])
+        filters /= filters.sum(axis=(1, 2, 3), keepdims=True)
+        arrays[layer] = {"W": filters, "b": np.abs(own["b"])}
+    return dataclasses.replace(
+        problem,
+        weights=dataclasses.replace(problem.weights, arrays=arrays),
+        content=np.abs(problem.content),
+        style=np.abs(problem.style) / 2,
+        start=np.abs(problem.start),
+    )
+
+
+@settings(max_examples=10)
+@given(
+    st.sampled_from(["vgg16", "nin", "googlenet"]),
+    st.integers(0, 90),
+    st.integers(0, 60),
+    st.integers(8, 160),
+    st.sampled_from(["average", "l2"]),
     st.integers(0, 4),
 )
 def test_kernels_agree_at_any_size(
     weights_of, name, height, width, side, pooling, again
 ):
     least = problems.smallest(name, "2016")
-    problem = problems.make(
-        weights_of, name, least + height, least + width, "2016", pooling=pooling
+    problem = positive(
+        problems.make(
+            weights_of, name, least + height, least + width, "2016", pooling=pooling
+        )
     )
     true = engines.create("cpu", problem, Device())
-    # Where two features are all but equal, rounding decides which one is the maximum.
-    bound = 10 * KINKS if pooling == "max" else KINKS
-    agree(on_kernels(problem, side, again), true, problem.start, LOSS, bound)
+    agree(on_kernels(problem, side, again), true, problem.start, LOSS, LOSS)
 
 
 @pytest.mark.parametrize("name", ["vgg16", "nin"])
