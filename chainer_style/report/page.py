@@ -90,6 +90,7 @@ SECTIONS = {
     "phases": "Where the time goes on the CPU",
     "threads": "What more threads gain on the CPU",
     "precision": "What bfloat16 gains on the CPU, and what it costs",
+    "tiling": "What tiles cost on the CPU",
     "ranks": "What several processes gain",
     "why": "Why they differ",
 }

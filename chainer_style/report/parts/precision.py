@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainer_style.errors import UserError
 from chainer_style.report import formats, precisions, rst
 from chainer_style.report.machines import Machine
+from chainer_style.report.parts import benchmark
 from chainer_style.report.precisions import Row
 
 
 def context(machines: Sequence[Machine]) -> dict[str, Any]:
     """Return what the template prints."""
-    views, skipped = [], []
-    for machine in machines:
-        path = machine.folder / precisions.FILE
-        if path.exists():
-            try:
-                views.append((machine.hardware, table(precisions.read_rows(path))))
-            except UserError as error:
-                skipped.append(str(error))
-    return {"views": views, "skipped": skipped}
+    return benchmark.context(
+        machines, precisions.FILE, precisions.read_rows, lambda _, rows: [table(rows)]
+    )
 
 
 def table(rows: Sequence[Row]) -> str:

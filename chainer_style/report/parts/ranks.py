@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainer_style.errors import UserError
 from chainer_style.report import formats, rst, together
 from chainer_style.report.machines import Machine
+from chainer_style.report.parts import benchmark
 from chainer_style.report.together import Row
 from chainer_style.tiling.model import Link
 
@@ -23,17 +23,12 @@ CLUSTER = Link(bandwidth=1e9, latency=5e-5)
 
 def context(machines: Sequence[Machine]) -> dict[str, Any]:
     """Return what the template prints."""
-    views, skipped = [], []
-    for machine in machines:
-        path = machine.folder / together.FILE
-        if path.exists():
-            try:
-                rows = together.read_rows(path)
-            except UserError as error:
-                skipped.append(str(error))
-                continue
-            views.append((machine.hardware, measured(rows), foreseen(rows)))
-    return {"views": views, "skipped": skipped}
+    return benchmark.context(
+        machines,
+        together.FILE,
+        together.read_rows,
+        lambda _, rows: [measured(rows), foreseen(rows)],
+    )
 
 
 def measured(rows: Sequence[Row]) -> str:

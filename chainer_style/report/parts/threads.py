@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainer_style import networks
-from chainer_style.errors import UserError
 from chainer_style.report import formats, profiles, rst, scaling
 from chainer_style.report.machines import Machine
+from chainer_style.report.parts import benchmark
 from chainer_style.report.profiles import Profile
 from chainer_style.report.scaling import Row
 
@@ -18,18 +18,12 @@ NOTHING = "—"
 
 def context(machines: Sequence[Machine]) -> dict[str, Any]:
     """Return what the template prints."""
-    views, skipped = [], []
-    for machine in machines:
-        path = machine.folder / scaling.FILE
-        if path.exists():
-            try:
-                rows = scaling.read_rows(path)
-            except UserError as error:
-                skipped.append(str(error))
-                continue
-            measured, _ = profiles.read(machine.folder)
-            views.append((machine.hardware, table(rows, measured)))
-    return {"views": views, "skipped": skipped}
+
+    def tables(machine: Machine, rows: Sequence[Row]) -> list[str]:
+        measured, _ = profiles.read(machine.folder)
+        return [table(rows, measured)]
+
+    return benchmark.context(machines, scaling.FILE, scaling.read_rows, tables)
 
 
 def table(rows: Sequence[Row], measured: Sequence[Profile]) -> str:
