@@ -77,15 +77,17 @@ def test_its_accuracy_is_that_of_a_second_implementation(session, digits) -> Non
 def test_it_learns_nothing_of_labels_that_mean_nothing(digits, tmp_path) -> None:
     labels = np.random.default_rng(0).permutation(digits.learned.labels)
     confused = Digits(digits.learned.images, labels)
-    session = learn(confused, digits.tested, tmp_path)
+    settings = training.Settings(epochs=2, batch=20)
+    session = learn(confused, digits.tested, tmp_path, settings)
     assert session.column("validation/main/accuracy")[-1] < 0.3
 
 
 def test_the_same_seed_learns_the_same(session, digits, tmp_path) -> None:
     np.random.seed(99)  # what was drawn before does not matter
-    again = learn(digits.learned, digits.tested, tmp_path)
-    names = ("main/loss", "validation/main/loss")
-    assert all(again.column(name) == session.column(name) for name in names)
+    settings = training.Settings(epochs=1, batch=20)
+    again = learn(digits.learned, digits.tested, tmp_path, settings)
+    for name in ("main/loss", "validation/main/loss"):
+        assert again.column(name) == session.column(name)[:1]
     settings = training.Settings(epochs=1, batch=20, seed=1)
     other = learn(digits.learned, digits.tested, tmp_path, settings)
     assert other.column("main/loss")[0] != session.column("main/loss")[0]
