@@ -9,7 +9,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import chainer_style  # isort: skip  # noqa: F401 - before anything imports chainer
 
 import functools
+import shutil
 
+import compiled_there
 import hypothesis
 import mpi_jobs
 import numpy as np
@@ -34,6 +36,18 @@ def no_trained_weights(tmp_path_factory):
 def no_cache_of_the_users(tmp_path_factory):
     """No test reads or writes what this machine has learned."""
     os.environ[files.CACHE] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def kernels(no_cache_of_the_users, tmp_path_factory):
+    """What is said when kernels are compiled the first time, and the cache then.
+
+    Tests that ask for it spare the others the minute that this takes.
+    """
+    cache = tmp_path_factory.mktemp("kernels")
+    said = compiled_there.load(cache)
+    shutil.copytree(cache, os.environ[files.CACHE], dirs_exist_ok=True)
+    return said, cache
 
 
 @functools.cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from chainer_style import images, protocols, transfer
@@ -23,6 +25,25 @@ def make(weights_of, name, height, width, protocol="2016", **options):
     loaded = weights_of(name).for_network(network)
     start = noise(height, width, 3)
     return Problem(network, loaded, chosen, content, style, start, canvas)
+
+
+def smooth(problem):
+    """Return a problem in which no ReLU stops anything: rounding stays rounding.
+
+    Filters are means, and the style is darker than the content.
+    """
+    arrays = {}
+    for layer, own in problem.weights.arrays.items():
+        filters = np.abs(own["W"])
+        filters /= filters.sum(axis=(1, 2, 3), keepdims=True)
+        arrays[layer] = {"W": filters, "b": np.abs(own["b"])}
+    return dataclasses.replace(
+        problem,
+        weights=dataclasses.replace(problem.weights, arrays=arrays),
+        content=np.abs(problem.content),
+        style=np.abs(problem.style) / 2,
+        start=np.abs(problem.start),
+    )
 
 
 def smallest(name, protocol, **options):

@@ -36,6 +36,7 @@ PHASE_OF = {
     "gram": GRAM,
     "compare": GRAM,
     "style": LOSSES,
+    "style_few": LOSSES,
     "variation": UPDATE,
     "adam": UPDATE,
     "clip": UPDATE,

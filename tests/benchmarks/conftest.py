@@ -14,6 +14,11 @@ SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 sys.path.append(str(SCRIPTS))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def ready(kernels):
+    """Kernels are there: of all tests that need some, these come first."""
+
+
 @pytest.fixture(scope="session")
 def scripts():
     """Folder of the scripts."""

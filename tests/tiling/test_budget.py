@@ -71,8 +71,8 @@ def paint(**given):
     ("name", "protocol", "size", "more", "scales"),
     [
         ("vgg16", "modern", 704, 8, 1),
-        ("vgg16", "modern", 704, 60, 1),
-        ("nin", "2016", 900, 8, 1),
+        pytest.param("vgg16", "modern", 704, 60, 1, marks=pytest.mark.slow),
+        pytest.param("nin", "2016", 900, 8, 1, marks=pytest.mark.slow),
         ("nin", "modern", 1400, 8, 1),
         pytest.param("vgg16", "modern", 1024, 60, 2, marks=pytest.mark.slow),
         pytest.param("vgg16", "modern", 1400, 200, 1, marks=pytest.mark.slow),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import problems
 import pytest
@@ -93,25 +91,6 @@ def test_kernels_agree_at_any_size_with_maxima(
     agree(on_kernels(problem, side, again), true, problem.start, LOSS, KINKS)
 
 
-def positive(problem):
-    """Return a problem in which no ReLU stops anything: rounding stays rounding.
-
-    Filters are means, and the style is darker than the content.
-    """
-    arrays = {}
-    for layer, own in problem.weights.arrays.items():
-        filters = np.abs(own["W"])
-        filters /= filters.sum(axis=(1, 2, 3), keepdims=True)
-        arrays[layer] = {"W": filters, "b": np.abs(own["b"])}
-    return dataclasses.replace(
-        problem,
-        weights=dataclasses.replace(problem.weights, arrays=arrays),
-        content=np.abs(problem.content),
-        style=np.abs(problem.style) / 2,
-        start=np.abs(problem.start),
-    )
-
-
 @settings(max_examples=10)
 @given(
     st.sampled_from(["vgg16", "nin", "googlenet"]),
@@ -125,7 +104,7 @@ def test_kernels_agree_at_any_size(
     weights_of, name, height, width, side, pooling, again
 ):
     least = problems.smallest(name, "2016")
-    problem = positive(
+    problem = problems.smooth(
         problems.make(
             weights_of, name, least + height, least + width, "2016", pooling=pooling
         )

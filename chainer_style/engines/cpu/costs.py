@@ -60,6 +60,7 @@ def cost(step: Program) -> Cost:
         "gram": read,
         "compare": 3 * FLOAT * int(step["channels"]) ** 2 + bool(step["source"]) * read,
         "style": (3 if step["target"] else 2) * read,
+        "style_few": (3 if step["target"] else 2) * read,
         "variation": 3 * read,
         # Picture and both moments are read and written, the gradient is read.
         "adam": 7 * read,
@@ -91,4 +92,6 @@ def _products(kind: str, step: Program) -> tuple[int, int]:
         return positions * PANEL**2 * rows * (rows + 1) // 2, 0
     if kind == "style":
         return positions * channels**2, channels**2
+    if kind == "style_few":
+        return 2 * positions * channels**2, channels**2
     return 0, 0

@@ -33,8 +33,14 @@ SLOT = 2048
 SUMS = 32
 """Sums of losses that a step leaves, where it has as many positions."""
 
+MATCHED = 16
+"""Positions at most at which a Gram matrix is rather computed twice than written."""
+
 FEW = 4096
 """Numbers that are not worth another thread."""
+
+LATE = 4
+"""Blocks per thread, where there are no costs of more of them."""
 
 EACH = 2
 """Units per thread of a step whose units differ."""
@@ -82,8 +88,11 @@ def _cut(
     """Return the positions of a block, and into how many parts the panels are cut.
 
     Few positions are rather cut into blocks, one for each thread, where filters are so
-    few bytes that all may read them.
+    few bytes that all may read them. Where a core's own cache holds them beside all
+    else, blocks are smaller: a thread that comes late has less to do.
     """
+    if threads > 1 and 4 * filters <= CACHE:
+        block = min(block, max(LEAST, -(-total // (LATE * threads))))
     block = _balanced(total, block, threads)
     cut = shares(-(-total // block), panels, threads)
     if cut > 1 and filters <= LIGHT and total >= FEWEST * threads:
@@ -204,6 +213,15 @@ def positions(shape: Map, threads: int) -> int:
         each = -(-shape.positions // threads)
         block = min(block, max(each, -(-FEW // shape.channels)))
     return min(shape.positions, _balanced(shape.positions, block, threads))
+
+
+def is_few(shape: Map) -> bool:
+    """Whether a map has few positions for its channels; see `grams.style_few`.
+
+    The matrix has to be larger than a core's own cache. It costs as many operations
+    more as it has numbers, times the positions, and saves three times its bytes.
+    """
+    return shape.positions <= MATCHED and 4 * shape.channels**2 > CACHE
 
 
 def summed(shape: Map) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.losses import DOUBLE, TapLosses, Term
 from chainer_style.engines.cpu.parameters import Array, Parameters
 from chainer_style.engines.cpu.plan import Plan
-from chainer_style.engines.cpu.targets import Target
+from chainer_style.engines.cpu.targets import Target, packed
 from chainer_style.engines.cpu.team import Team
 from chainer_style.engines.static.objective import layout
 from chainer_style.engines.steps import BETA1, BETA2, epsilon
@@ -133,7 +133,8 @@ class Iteration:
         compiler = Compiler(network, height, width, parameters, team.threads)
         terms = {node: target.term for node, target in targets.items()}
         self._sketch = Sketch(compiler, problem.protocol, terms)
-        self._arrays = {**self._state(problem), **_named(targets)}
+        few = {node for node, tap in self._sketch.taps.items() if tap.is_few}
+        self._arrays = {**self._state(problem), **_named(targets, few)}
         addresses = {name: a.ctypes.data for name, a in self._arrays.items()}
         made = parameters.make(problem.weights.arrays)
         self.plan = Plan(compiler.draft, team, {**made, **addresses})
@@ -177,8 +178,12 @@ class Iteration:
         return Losses(sum(content) + sum(style) + variation, content, style, variation)
 
 
-def _named(targets: Mapping[str, Target]) -> dict[str, Array]:
-    found = {f"style {node}": target.style for node, target in targets.items()}
+def _named(targets: Mapping[str, Target], few: Set[str]) -> dict[str, Array]:
+    """Return the targets by their names in a program; of some, in panels."""
+    found = {
+        f"style {node}": packed(target.style) if node in few else target.style
+        for node, target in targets.items()
+    }
     for node, target in targets.items():
         if target.content is not None:
             found[f"content {node}"] = target.content

@@ -96,29 +96,47 @@ class TapLosses:
     term
         What the losses are; their targets are named ``style`` and ``content``, and
         the node.
+
+    Attributes
+    ----------
+    is_few
+        Whether all is done on the way back, by `grams.style_few`: the style's target
+        has to lie in panels.
     """
 
     def __init__(self, compiler: Compiler, node: str, term: Term) -> None:
         self._compiler, self._node, self._term = compiler, node, term
         shape, draft = compiler.maps[node], compiler.draft
         self._shape = shape
+        self.is_few = division.is_few(shape)
         self._block = division.summed(shape)
-        self._units = -(-shape.positions // self._block)
-        size = DOUBLE * (shape.channels // PANEL)
+        panels = shape.channels // PANEL
+        self._units = panels if self.is_few else -(-shape.positions // self._block)
+        size = DOUBLE * panels
         self._style = draft.buffer(f"style loss {node}", size, kept=True)
         size = DOUBLE * self._units
         self._content = draft.buffer(f"content loss {node}", size, kept=True)
 
     def compare(self) -> None:
         """Draft the Gram matrix and what it is off by."""
+        if self.is_few:
+            return
         shape = self._shape
         error = self._compiler.draft.buffer(
             f"style error {self._node}", 4 * shape.channels**2
         )
-        # The derivative of a mean of squares, through F F^T, which counts twice.
-        scale = 4 * self._term.style_weight / shape.count**2 / shape.true_size
         uses = {"y": error, "target": f"style {self._node}", "partial": self._style}
-        add_gram(self._compiler, self._node, uses, second_scale=scale)
+        add_gram(self._compiler, self._node, uses, second_scale=self._style_scale)
+
+    @property
+    def _style_scale(self) -> float:
+        """The derivative of a mean of squares, through F F^T, which counts twice."""
+        shape = self._shape
+        return 4 * self._term.style_weight / shape.count**2 / shape.true_size
+
+    @property
+    def _content_scale(self) -> float:
+        return 2 * self._term.content_weight / self._shape.true_size
 
     def write(self, uses: Mapping[str, str], add: bool) -> None:
         """Draft the gradient of both losses; see `Compiler.backward`."""
@@ -126,22 +144,34 @@ class TapLosses:
         more = {}
         if self._term.has_content:
             more = {"target": f"content {node}", "partial": self._content}
+        uses = {**uses, **more, "x": compiler.features(node)}
+        extents = {**shape.read(), **shape.written()}
+        if self.is_few:
+            compiler.draft.add(
+                f"{node} losses",
+                "style_few",
+                self._units,
+                {**uses, "source": f"style {node}", "result": self._style},
+                space=4 * PANEL * (shape.positions + PANEL + 2),
+                backward=True,
+                add=add,
+                scale=1 / shape.true_size,
+                second_scale=self._style_scale,
+                third_scale=self._content_scale,
+                **extents,
+            )
+            return
         compiler.draft.add(
             f"{node} losses",
             "style",
             self._units,
-            {
-                **uses,
-                **more,
-                "x": compiler.features(node),
-                "weights": f"style error {node}",
-            },
+            {**uses, "weights": f"style error {node}"},
             space=4 * (self._block + 1) * shape.channels,
             positions=self._block,
             backward=True,
             add=add,
-            scale=2 * self._term.content_weight / shape.true_size,
-            **{**shape.read(), **shape.written()},
+            scale=self._content_scale,
+            **extents,
         )
 
     def read(self, sums: Callable[[str], float]) -> tuple[float, float]:

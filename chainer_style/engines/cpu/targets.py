@@ -100,6 +100,12 @@ def unpacked(panels: Array) -> Array:
     return np.ascontiguousarray(np.swapaxes(panels, 0, 1)).reshape(panels.shape[1], -1)
 
 
+def packed(matrix: Array) -> Array:
+    """Return a symmetric matrix in panels, (panels, rows, `PANEL`)."""
+    panels = matrix.reshape(len(matrix), -1, PANEL)
+    return np.ascontiguousarray(np.swapaxes(panels, 0, 1))
+
+
 def _features(
     problem: Problem, parameters: Parameters, team: Team, wanted: Iterable[str]
 ) -> dict[str, Array]:

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import os
 
-import children
+import compiled_there
 import numba
 import pytest
 
 from chainer_style import files
 from chainer_style.engines.cpu import compiled
 
-LOAD = """
-import numpy as np
-from chainer_style.engines.cpu import compiled
-from chainer_style.engines.cpu.team import team
-from chainer_style.engines.cpu.kernels.steps import STEP
 
-def watch(names):
-    print("compiling", *names)
-    return names
-
-compiled.load(watch)
-compiled.load(watch)  # never twice
-team(2).run(np.zeros(0, STEP), np.zeros(2, np.int64))
-"""
-
-
-def test_they_are_compiled_once(tmp_path):
-    said = children.run(LOAD, **{files.CACHE: tmp_path})
+def test_they_are_compiled_once(kernels):
+    said, cache = kernels
     assert said.startswith("compiling winograd2 winograd4")
     assert len(said.splitlines()) == 1
-    assert children.run(LOAD, **{files.CACHE: tmp_path}) == ""
+    assert compiled_there.load(cache) == ""
 
 
 def following(number):

@@ -53,7 +53,7 @@ def test_light_filters_are_read_by_all_threads(threads):
     found = filters.way(conv, 96, raw=False, backward=False, made=0)
     cut = division.convolution(found, shape, shape, threads)
     assert cut.values["shares"] == 1
-    assert cut.units == threads
+    assert cut.units % threads == 0
     assert cut.units * cut.values["positions"] >= shape.positions
 
 

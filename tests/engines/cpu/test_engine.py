@@ -68,3 +68,17 @@ def test_memory_is_shared_by_lifetime(weights_of):
     plan = CpuEngine(problem, Device(threads=1)).plan
     alone = sum(2 * 4 * shape.size for shape in problem.network.shapes(96, 96).values())
     assert plan.arena.size < 0.4 * alone
+
+
+@pytest.mark.parametrize(("height", "width"), [(70, 90), (128, 128), (250, 260)])
+@pytest.mark.parametrize("protocol", ["2016", "modern"])
+def test_no_matrix_is_kept_of_few_positions(weights_of, height, width, protocol):
+    """NIN's last tap has 1024 channels, and here from 4 to 64 positions."""
+    problem = problems.make(weights_of, "nin", height, width, protocol)
+    engine = CpuEngine(problem, Device(threads=2))
+    assert ("style error relu10" in engine.plan.draft.sizes) == (height == 250)
+    losses, gradient = engine.evaluate(problem.start)
+    true, wanted = problems.reference(problem)
+    np.testing.assert_allclose(losses.style, true.style, rtol=1e-5)
+    np.testing.assert_allclose(losses.content, true.content, rtol=1e-5)
+    assert problems.relative(gradient, wanted) < 1e-4

@@ -20,6 +20,7 @@ from chainer_style.engines.cpu.kernels.products import (
     cross,
     cross_more,
     product,
+    product_more,
 )
 from chainer_style.engines.cpu.kernels.results import DUMP, deliver
 from chainer_style.engines.cpu.kernels.vectors import REORDERED, Emitter, Loop, kernel
@@ -170,19 +171,95 @@ def style(step, unit, space):
         features, wide, step.weights, channels, channels // PANEL, products, wide, count
     )
     if step.target:
-        values = floats(products, count * channels)
-        ours, theirs = (
-            floats(features, count * channels),
-            floats(step.target + first * wide, count * channels),
+        doubles(step.partial, unit + 1)[unit] = _differ(
+            features,
+            step.target + first * wide,
+            wide,
+            products,
+            channels,
+            count,
+            np.float32(step.scale),
+            products + count * wide,
         )
-        scale = np.float32(step.scale)
-        squares = floats(products + count * wide, channels)
-        squares[:] = 0
-        for position in range(count):
-            start = position * channels
-            for c in range(channels):
-                difference = ours[start + c] - theirs[start + c]
-                squares[c] += difference * difference
-                values[start + c] += scale * difference
-        doubles(step.partial, unit + 1)[unit] = _total(squares)
     deliver(step, products, wide, first, count, 0, space + TABLES)
+
+
+@njit(nogil=True, fastmath=REORDERED)
+def _differ(ours, theirs, wide, products, channels, count, scale, space):
+    """Add the content loss' gradient to products, and return its sum of squares.
+
+    Parameters
+    ----------
+    ours, theirs
+        Address of the features at the first position, and of their targets.
+    wide
+        Bytes from position to position of both.
+    products
+        Address of as many channels for each position.
+    channels, count
+        Extents.
+    scale
+        Of a difference in the gradient.
+    space
+        Address of room for as many numbers as channels.
+    """
+    values, squares = floats(products, count * channels), floats(space, channels)
+    squares[:] = 0
+    for position in range(count):
+        feature = floats(ours + position * wide, channels)
+        target = floats(theirs + position * wide, channels)
+        start = position * channels
+        for c in range(channels):
+            difference = feature[c] - target[c]
+            squares[c] += difference * difference
+            values[start + c] += scale * difference
+    return _total(squares)
+
+
+@njit(nogil=True)
+def style_few(step, unit, space):
+    """Do what `compare` and `style` do, for a panel of channels at few positions.
+
+    The Gram matrix is computed square by square, and what each is off by multiplied at
+    once: where channels are many and positions few, most of the time would go into
+    writing and reading the matrix. The target lies in panels, as a right factor.
+    """
+    channels, positions = step.channels, step.height * step.width
+    wide = 4 * channels
+    constants = space + TABLES + DUMP
+    factors, squares = floats(constants, 3), floats(constants + WIDE, PANEL)
+    factors[0], factors[1] = np.float32(step.scale), np.float32(step.second_scale)
+    factors[2] = np.float32(1)
+    squares[:] = 0
+    block = constants + 2 * WIDE
+    products = block + PANEL * WIDE
+    floats(products, positions * PANEL)[:] = 0
+    for other in range(channels // PANEL):
+        _multiply(step.x, wide, positions, other, unit, block, WIDE, False)
+        target = step.source + (unit * channels + other * PANEL) * WIDE
+        for row in range(0, PANEL * WIDE, WIDE):
+            error_row(
+                block + row,
+                0,
+                1,
+                target + row,
+                constants,
+                constants + WIDE,
+                block + row,
+            )
+        features = step.x + other * WIDE
+        product_more(features, wide, block, PANEL, 1, products, WIDE, positions)
+    doubles(step.result, unit + 1)[unit] = _total(squares)
+    start = unit * WIDE
+    if step.target:
+        doubles(step.partial, unit + 1)[unit] = _differ(
+            step.x + start,
+            step.target + start,
+            wide,
+            products,
+            PANEL,
+            positions,
+            np.float32(step.third_scale),
+            block,
+        )
+    deliver(step, products, WIDE, 0, positions, start, space + TABLES)

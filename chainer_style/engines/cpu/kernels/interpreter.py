@@ -95,7 +95,8 @@ _pool, _unpool = pooling.pool, pooling.unpool
 _rectify, _copy = pointwise.rectify, pointwise.copy
 _crop, _paste = pointwise.crop, pointwise.paste
 _normalise, _unnormalise = pointwise.normalise, pointwise.unnormalise
-_gram, _compare, _style = grams.gram, grams.compare, grams.style
+_gram, _compare = grams.gram, grams.compare
+_style, _style_few = grams.style, grams.style_few
 _variation, _adam, _clip = picture.variation, picture.adam, picture.clip
 
 KERNELS = (
@@ -118,6 +119,7 @@ KERNELS = (
     _gram,
     _compare,
     _style,
+    _style_few,
     _variation,
     _adam,
     _clip,

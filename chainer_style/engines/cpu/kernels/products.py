@@ -100,13 +100,13 @@ def _block(transposed: bool = False, add: bool = False, pairs: bool = False) -> 
     return block
 
 
-block = _block()
+block, block_more = _block(), _block(add=True)
 cross, cross_more = _block(transposed=True), _block(transposed=True, add=True)
 block_of_pairs = _block(pairs=True) if target.has_bfloat16() else block
 
 
 def _product(block: Any) -> Any:
-    """Return what writes a product of matrices, block by block.
+    """Return what writes, or adds, a product of matrices, block by block.
 
     Parameters
     ----------
@@ -133,4 +133,5 @@ def _product(block: Any) -> Any:
     return product
 
 
-product, product_of_pairs = _product(block), _product(block_of_pairs)
+product, product_more = _product(block), _product(block_more)
+product_of_pairs = _product(block_of_pairs)

@@ -27,6 +27,7 @@ KINDS = (
     "gram",
     "compare",
     "style",
+    "style_few",
     "variation",
     "adam",
     "clip",
