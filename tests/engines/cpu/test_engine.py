@@ -73,7 +73,7 @@ def test_memory_is_shared_by_lifetime(weights_of):
 @pytest.mark.parametrize(("height", "width"), [(70, 90), (128, 128), (250, 260)])
 @pytest.mark.parametrize("protocol", ["2016", "modern"])
 def test_no_matrix_is_kept_of_few_positions(weights_of, height, width, protocol):
-    """NIN's last tap has 1024 channels, and here from 4 to 64 positions."""
+    """NIN's last tap has 1024 channels, and here from 2 to 49 positions."""
     problem = problems.make(weights_of, "nin", height, width, protocol)
     engine = CpuEngine(problem, Device(threads=2))
     assert ("style error relu10" in engine.plan.draft.sizes) == (height == 250)
