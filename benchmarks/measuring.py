@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -288,6 +289,47 @@ def take_turns(
         entries[name]["turns"] = [turn.seconds for turn in own]
         entries[name]["idle_seconds"] = [turn.idle for turn in own]
         entries[name]["reason"] = failed.get(name)
+
+
+def mean_turns(
+    makers: Mapping[str, Callable[[], Worker]], rounds: int, seconds: float
+) -> dict[str, list[float]]:
+    """Let workers have turns, and return the seconds of an iteration in each.
+
+    Parameters
+    ----------
+    makers
+        By name, what starts a worker.
+    rounds
+        Turns of each.
+    seconds
+        Of a turn, roughly.
+
+    Raises
+    ------
+    WorkerError
+        If a process ended.
+    """
+    workers: dict[str, Worker] = {}
+    try:
+        for name, make in makers.items():
+            workers[name] = make()
+        lengths = {
+            name: length(worker.start.last_seconds, seconds)
+            for name, worker in workers.items()
+        }
+        turns = dict.fromkeys(workers, rounds)
+        found, failed = interleaved(workers, turns, lengths)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    for reason in failed.values():
+        raise WorkerError(reason)
+    return {
+        # The first iteration of a turn finds caches full of what others left.
+        name: [statistics.fmean(turn.seconds[1:] or turn.seconds) for turn in own]
+        for name, own in found.items()
+    }
 
 
 def length(one: float, seconds: float) -> int:

@@ -10,8 +10,8 @@ its own; they take turns, so that whatever else the machine does hits all alike.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
-import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ import measuring  # noqa: E402
 import phases  # noqa: E402
 import processes  # noqa: E402
 from measuring import Cell  # noqa: E402
-from workers import Worker, WorkerError, interleaved  # noqa: E402
+from workers import Worker, WorkerError  # noqa: E402
 
 from chainer_style import networks, text  # noqa: E402
 from chainer_style.errors import UserError  # noqa: E402
@@ -91,32 +91,19 @@ def measure(
     """
     problem = phases.pose(cells[0], weights)
     (engine,) = contenders.chosen(["cpu"])
-    workers: dict[str, Worker] = {}
-    try:
-        for cell in cells:
-            print(cell.title, flush=True)
-            workers[cell.key] = Worker(engine, problem, cell.threads, check=False)
-        lengths = {
-            key: measuring.length(worker.start.last_seconds, seconds)
-            for key, worker in workers.items()
-        }
-        turns = dict.fromkeys(workers, rounds)
-        found, failed = interleaved(workers, turns, lengths)
-    finally:
-        for worker in workers.values():
-            worker.close()
-    for reason in failed.values():
-        raise WorkerError(reason)
+
+    def start(cell: Cell) -> Worker:
+        print(cell.title, flush=True)
+        return Worker(engine, problem, cell.threads, check=False)
+
+    makers = {cell.key: functools.partial(start, cell) for cell in cells}
+    found = measuring.mean_turns(makers, rounds, seconds)
     return [
         {
             "network": cell.network,
             "size": cell.size,
             "threads": cell.threads,
-            # The first iteration of a turn finds caches full of what others left.
-            "turns": [
-                statistics.fmean(turn.seconds[1:] or turn.seconds)
-                for turn in found[cell.key]
-            ],
+            "turns": found[cell.key],
         }
         for cell in cells
     ]

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import itertools
-import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ import measuring  # noqa: E402
 import phases  # noqa: E402
 import processes  # noqa: E402
 from measuring import Cell  # noqa: E402
-from workers import Worker, WorkerError, interleaved  # noqa: E402
+from workers import Worker, WorkerError  # noqa: E402
 
 from chainer_style import networks, text  # noqa: E402
 from chainer_style.errors import UserError  # noqa: E402
@@ -36,6 +36,8 @@ from chainer_style.report import formats, tilings  # noqa: E402
 from chainer_style.report.tilings import Row  # noqa: E402
 
 if TYPE_CHECKING:
+    from contenders import Contender
+
     from chainer_style.engines.base import Engine, Problem
 
 
@@ -139,21 +141,12 @@ def measure(
     (whole,) = contenders.chosen(["cpu"])
     makers = {None: whole}
     makers |= {way: dataclasses.replace(whole, create=way) for way in ways}
-    workers: dict[str, Worker] = {}
-    try:
-        for way, maker in makers.items():
-            workers[str(way)] = Worker(maker, problem, cell.threads, check=False)
-        lengths = {
-            key: measuring.length(worker.start.last_seconds, seconds)
-            for key, worker in workers.items()
-        }
-        turns = dict.fromkeys(workers, rounds)
-        found, failed = interleaved(workers, turns, lengths)
-    finally:
-        for worker in workers.values():
-            worker.close()
-    for reason in failed.values():
-        raise WorkerError(reason)
+
+    def start(maker: Contender) -> Worker:
+        return Worker(maker, problem, cell.threads, check=False)
+
+    starts = {str(way): functools.partial(start, own) for way, own in makers.items()}
+    found = measuring.mean_turns(starts, rounds, seconds)
     return [
         {
             "network": cell.network,
@@ -161,11 +154,7 @@ def measure(
             "threads": cell.threads,
             "side": way.side if way else None,
             "again": way.again if way else 0,
-            # The first iteration of a turn finds caches full of what others left.
-            "turns": [
-                statistics.fmean(turn.seconds[1:] or turn.seconds)
-                for turn in found[str(way)]
-            ],
+            "turns": found[str(way)],
         }
         for way in makers
     ]

@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from chainer_style import images
+import numpy as np
+
+from chainer_style import images, reading
 from chainer_style.engines.base import Problem
 from chainer_style.images import Array, Source
 from chainer_style.networks import Network
@@ -38,6 +40,23 @@ class Posed:
     content: Array
     style: Array
     canvas: images.Canvas
+
+    def start(self, seed: int) -> Array:
+        """Return the picture to start from, in the shape of the content."""
+        protocol, content = self.protocol, self.content
+        if protocol.init == "content":
+            return content.copy()
+        if protocol.init == "noise":
+            # np.random.uniform(-20, 20, ...) in the 2016 code, which set no seed.
+            reach = protocol.noise_range
+            random = np.random.RandomState(seed)
+            noise = np.empty(content.shape, np.float32)
+            parts = 1 + noise.size // reading.BAND
+            # Few at a time: the generator's double precision takes twice the memory.
+            for part in np.array_split(noise.reshape(-1), parts):
+                part[:] = random.uniform(-reach, reach, part.size)
+            return noise
+        return images.prepare_start(protocol.init, protocol, self.canvas, content)
 
     def problem(self, weights: Weights, start: Array) -> Problem:
         """Return what is computed from there on."""

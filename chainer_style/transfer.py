@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
-from chainer_style import checkpoint, engines, images, networks, protocols, reading
+from chainer_style import checkpoint, engines, images, networks, protocols
 from chainer_style.engines.base import (
     Device,
     Engine,
@@ -328,7 +327,7 @@ def prepare(
     if resume is not None:
         return _resumed(Path(resume), setup, weights, seed, watch, make)
     first = setup.posed(0)
-    start = _start(first.protocol, first.canvas, first.content, seed)
+    start = first.start(seed)
     found = setup.weights(weights, 0, first, watch)
     problem = first.problem(found, start)
     return Transfer(problem, make(problem), seed, setup, make)
@@ -372,7 +371,7 @@ def pose(
     settings = _settings(protocol, weights, options).with_options(scales=1)
     setup = Setup(content, style, settings, network_for(settings))
     first = setup.posed(0)
-    start = _start(settings, first.canvas, first.content, seed)
+    start = first.start(seed)
     return first.problem(setup.weights(weights, 0, first, watch), start)
 
 
@@ -395,21 +394,3 @@ def network_for(protocol: Protocol) -> Network:
     if protocol.equal_taps:
         network = network.with_equal_taps()
     return network.upto_taps()
-
-
-def _start(
-    protocol: Protocol, canvas: images.Canvas, content: Array, seed: int
-) -> Array:
-    """Return the picture to start from, in the shape of the content."""
-    if protocol.init == "content":
-        return content.copy()
-    if protocol.init == "noise":
-        # np.random.uniform(-20, 20, ...) in the 2016 code, which set no seed.
-        reach = protocol.noise_range
-        random = np.random.RandomState(seed)
-        noise = np.empty(content.shape, np.float32)
-        # Few at a time: the generator's double precision takes twice the memory.
-        for part in np.array_split(noise.reshape(-1), 1 + noise.size // reading.BAND):
-            part[:] = random.uniform(-reach, reach, part.size)
-        return noise
-    return images.prepare_start(protocol.init, protocol, canvas, content)
