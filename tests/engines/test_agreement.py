@@ -63,8 +63,10 @@ def smooth(weights_of, *given):
 def agree(kind, problem, true, gradient):
     losses, found = kind.create(problem).evaluate(problem.start)
     assert losses.total == pytest.approx(true.total, rel=kind.bound)
-    np.testing.assert_allclose(losses.content, true.content, rtol=kind.bound)
-    np.testing.assert_allclose(losses.style, true.style, rtol=kind.bound)
+    # A Gram matrix of few positions may be close to its target.
+    near = {"rtol": kind.bound, "atol": kind.bound * true.total / 100}
+    np.testing.assert_allclose(losses.content, true.content, **near)
+    np.testing.assert_allclose(losses.style, true.style, **near)
     assert losses.variation == pytest.approx(true.variation, rel=kind.bound)
     assert found.shape == problem.start.shape
     assert problems.relative(found, gradient) < kind.bound
