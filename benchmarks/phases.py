@@ -173,6 +173,7 @@ def timed(found: CpuEngine, seconds: float) -> tuple[list[float], list[Step]]:
 
     iterations, steps = iterate(found, seconds)
     plan = found.plan
+    groups = np.cumsum(plan.program["beside"] == 0) - 1
     own = {"picture", f"gradient {INPUT}"}
     described = [
         Step(
@@ -182,8 +183,11 @@ def timed(found: CpuEngine, seconds: float) -> tuple[list[float], list[Step]]:
             picture=not own.isdisjoint(line.uses.values()),
             **dataclasses.asdict(cost(step)),
             seconds=float(one),
+            group=int(group),
         )
-        for line, step, one in zip(plan.draft.lines, plan.program, steps, strict=True)
+        for line, step, one, group in zip(
+            plan.draft.lines, plan.program, steps, groups, strict=True
+        )
     ]
     return iterations, described
 

@@ -61,6 +61,9 @@ class Step:
         See `chainer_style.engines.cpu.costs.Cost`.
     seconds
         Median over the iterations.
+    group
+        Number of the steps that run at the same time; None: of an older record, in
+        which each runs alone.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Step:
     flops: int
     bytes: int
     seconds: float
+    group: int | None = None
 
     @property
     def phase(self) -> str:
@@ -167,11 +171,20 @@ class Profile:
         return {name: steps for name, steps in found.items() if steps}
 
     def floor(self, steps: Iterable[Step]) -> Floor:
-        """Return what some steps take at least, one after the other."""
+        """Return what some steps take at least.
+
+        One after the other, but for those that run at the same time: products of one
+        can hide the memory of another.
+        """
+        costs: dict[int, tuple[int, int]] = {}
+        for i, step in enumerate(steps):
+            number = -1 - i if step.group is None else step.group
+            flops, size = costs.get(number, (0, 0))
+            costs[number] = flops + step.flops, size + step.bytes
         products = memory = 0.0
-        for step in steps:
-            computed = step.flops / self.flops_per_second
-            moved = step.bytes / self.bytes_per_second
+        for flops, size in costs.values():
+            computed = flops / self.flops_per_second
+            moved = size / self.bytes_per_second
             if computed >= moved:
                 products += computed
             else:

@@ -109,7 +109,7 @@ class CompiledTiles(Tiles):
         window = tile.window
         shape = window.height, window.width, self._grid.network.channels
         sums = {
-            node: plan.total(f"content loss {node}")
+            node: float(plan.sums(f"content loss {node}").sum())
             for node in self._scales.keys() & drafts.maps.keys()
         }
         return Passed(plan.array(drafts.gradient, shape), sums)

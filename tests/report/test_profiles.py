@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import profiles_made
 import pytest
 
@@ -41,6 +43,20 @@ def test_a_floor_is_the_sum_of_those_of_the_steps(found):
     assert whole.seconds == pytest.approx(
         sum(found.floor([s]).seconds for s in found.steps)
     )
+
+
+def test_steps_at_the_same_time_share_their_floor(found):
+    """Products of one hide what the other waits for in memory."""
+    gram, pool = found.phases["Gram matrices"][0], found.phases["pooling"][0]
+    apart = found.floor([gram, pool])
+    assert apart.memory > 0
+    beside = [dataclasses.replace(step, group=3) for step in (gram, pool)]
+    together = found.floor(beside)
+    assert together.memory == 0
+    assert together.seconds == pytest.approx(
+        (gram.flops + pool.flops) / found.flops_per_second
+    )
+    assert together.seconds < apart.seconds
 
 
 def test_every_kind_of_step_belongs_to_a_phase():

@@ -30,7 +30,14 @@ _WORDS = types.Array(types.int64, 1, "C")
 _WORD = types.int64
 _KERNEL = types.void(_STEP, _WORD, _WORD)
 _EXECUTE = types.void(
-    types.Array(_STEP, 1, "C"), types.Array(types.uint8, 1, "C"), _WORDS, _WORDS, _WORD
+    types.Array(_STEP, 1, "C"),
+    types.Array(types.uint8, 1, "C"),
+    _WORDS,
+    types.Array(types.int64, 2, "C"),
+    _WORDS,
+    _WORDS,
+    _WORD,
+    _WORD,
 )
 
 _lock = threading.Lock()

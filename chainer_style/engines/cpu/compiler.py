@@ -22,6 +22,9 @@ from chainer_style.networks.nodes import (
 )
 from chainer_style.networks.regions import Region
 
+Company = Mapping[str, Sequence[str]]
+"""By convolution, the tapped nodes whose losses are computed at the same time."""
+
 
 @dataclass
 class Compiler:
@@ -68,6 +71,7 @@ class Compiler:
                 for name in node.inputs:
                     self.readers[self.value(name)].append(node)
         self.taps = {self.value(name) for name in self.taps}
+        self._company: Company = {}
         self._given: dict[str, int] = {}
         self._begun: set[str] = set()
 
@@ -104,19 +108,30 @@ class Compiler:
 
     # -- forward ----------------------------------------------------------
 
-    def forward(self, after: Callable[[str], None] = lambda name: None) -> None:
+    def forward(
+        self,
+        after: Callable[[str], None] = lambda name: None,
+        company: Company | None = None,
+    ) -> None:
         """Draft the forward pass.
 
         Parameters
         ----------
         after
             Called with the name of each tapped node once its output is there.
+        company
+            By convolution, for which tapped nodes that is done beside it only.
         """
+        self._company = company = company or {}
+        late = {name for names in company.values() for name in names}
         for node in self.network.nodes:
             if isinstance(node, Dropout):
                 continue
             self._forward(node)
-            if node.name in self.taps:
+            with self.draft.beside():
+                for name in company.get(node.name, ()):
+                    after(name)
+            if node.name in self.taps - late:
                 after(node.name)
 
     def features(self, name: str) -> str:
@@ -197,7 +212,8 @@ class Compiler:
         add: bool = False,
     ) -> None:
         name, way = self.parameters.filters(node, backward)
-        cut = division.convolution(way, read, written, self.threads)
+        each = division.LATE if node.name in self._company else 1
+        cut = division.convolution(way, read, written, self.threads, each)
         begins = division.begins(way, read, written)
         self.draft.add(
             f"{node.name} {'back' if backward else ''}".strip(),
@@ -253,7 +269,11 @@ class Compiler:
 
     # -- backward ---------------------------------------------------------
 
-    def backward(self, tapped: Callable[[str, Mapping[str, str], bool], None]) -> None:
+    def backward(
+        self,
+        tapped: Callable[[str, Mapping[str, str], bool], None],
+        company: Company | None = None,
+    ) -> None:
         """Draft the backward pass, down to the picture's gradient.
 
         Parameters
@@ -261,14 +281,20 @@ class Compiler:
         tapped
             Called for each tapped node, with the uses that write its gradient, and
             whether to add to what is there.
+        company
+            By convolution, for which tapped nodes that is done beside it already.
         """
+        self._company = company = company or {}
+        early = {name for names in company.values() for name in names}
         for node in reversed(self.network.nodes):
             if isinstance(node, Dropout):
                 continue
-            if node.name in self.taps:
-                uses, add = self._gradient(node.name)
-                tapped(node.name, uses, add)
+            if node.name in self.taps - early:
+                tapped(node.name, *self._gradient(node.name))
             self._backward(node)
+            with self.draft.beside():
+                for name in company.get(node.name, ()):
+                    tapped(name, *self._gradient(name))
 
     def gradient(self, name: str) -> str:
         """Return the buffer of the gradient of a node's output, and ask for it.

@@ -83,7 +83,7 @@ def shares(blocks: int, panels: int, threads: int, each: int = 1) -> int:
 
 
 def _cut(
-    total: int, block: int, panels: int, filters: int, threads: int
+    total: int, block: int, panels: int, filters: int, threads: int, each: int
 ) -> tuple[int, int]:
     """Return the positions of a block, and into how many parts the panels are cut.
 
@@ -94,20 +94,32 @@ def _cut(
     if threads > 1 and 4 * filters <= CACHE:
         block = min(block, max(LEAST, -(-total // (LATE * threads))))
     block = _balanced(total, block, threads)
-    cut = shares(-(-total // block), panels, threads)
+    cut = shares(-(-total // block), panels, threads, each)
     if cut > 1 and filters <= LIGHT and total >= FEWEST * threads:
         return -(-total // threads), 1
     return block, cut
 
 
 @functools.singledispatch
-def convolution(way: Any, read: Map, written: Map, threads: int) -> Cut:
-    """Divide a convolution, by the way that it is computed."""
+def convolution(way: Any, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
+    """Divide a convolution, by the way that it is computed.
+
+    Parameters
+    ----------
+    way
+        How.
+    read, written
+        Both maps.
+    threads
+        That will run it.
+    each
+        Units per thread, where the panels are cut.
+    """
     raise TypeError(f"no way to convolve: {way}")
 
 
 @convolution.register
-def _(way: Gather, read: Map, written: Map, threads: int) -> Cut:
+def _(way: Gather, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
     panels = way.shape[0]
     narrow = 4 * panels * PANEL
     rows = max(2 * way.kernel, 2 * CACHE // (read.width * narrow))
@@ -125,13 +137,13 @@ def _(way: Gather, read: Map, written: Map, threads: int) -> Cut:
 
 
 @convolution.register
-def _(way: Tiles, read: Map, written: Map, threads: int) -> Cut:
+def _(way: Tiles, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
     planes, panels, channels, _ = way.shape
     total = -(-written.height // way.made) * -(-written.width // way.made)
-    each = 4 * planes * max(channels, written.channels)
+    wide = 4 * planes * max(channels, written.channels)
     large = 4 * math.prod(way.shape) > LARGE
-    block = min(total, max(LEAST * (1 + large), CACHE // each))
-    block, cut = _cut(total, block, panels, way.nbytes, threads)
+    block = min(total, max(LEAST * (1 + large), CACHE // wide))
+    block, cut = _cut(total, block, panels, way.nbytes, threads, each)
     widest = -(-panels // cut) * PANEL
     return Cut(
         kind=f"winograd{way.made}{_suffix(way)}",
@@ -176,17 +188,17 @@ def _suffix(way: Tiles) -> str:
 
 
 @convolution.register
-def _(way: Windows, read: Map, written: Map, threads: int) -> Cut:
+def _(way: Windows, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
     groups, panels, depth, _ = way.shape
     side = way.square
     total = -(-written.height // side) * -(-written.width // side)
-    each = 4 * (depth + panels * PANEL)
-    block, spread = min(total, max(LEAST, CACHE // each)), side > 1 or written.raw
+    wide = 4 * (depth + panels * PANEL)
+    block, spread = min(total, max(LEAST, CACHE // wide)), side > 1 or written.raw
     if spread or groups > 1:
         block = _balanced(total, block, threads)
         cut = 1 if spread else shares(-(-total // block) * groups, panels, threads)
     else:
-        block, cut = _cut(total, block, panels, way.nbytes, threads)
+        block, cut = _cut(total, block, panels, way.nbytes, threads, each)
     widest = -(-panels // cut) * PANEL
     return Cut(
         kind="windows",

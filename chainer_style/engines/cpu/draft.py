@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -185,6 +186,14 @@ class Draft:
                 whole[key] = used
         self.lines.append(Line(name, made, whole, starts, needed))
 
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Let the steps that are added run at the same time as the last one so far."""
+        first = len(self.lines)
+        yield
+        for line in self.lines[first:]:
+            line.step["beside"] = 1
+
     @property
     def space(self) -> int:
         """Bytes of space that each thread needs."""
@@ -193,10 +202,12 @@ class Draft:
     def buffers(self) -> list[Buffer]:
         """Return the buffers with the moments of their use."""
         moments: dict[str, list[int]] = {name: [] for name in self.sizes}
+        moment = 0
         for i, line in enumerate(self.lines):
+            moment = moment if line.step["beside"] else i
             for name in line.uses.values():
                 if name in moments:
-                    moments[name].append(i)
+                    moments[name].append(moment)
         end = len(self.lines)
         return [
             Buffer(

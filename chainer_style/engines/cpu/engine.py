@@ -100,8 +100,7 @@ class CpuEngine(Engine):
         self._done += 1
         rate = corrected_rate(self.problem.protocol, self._scheduled, self._done)
         self._scheduled += 1
-        losses = self._iteration.step(rate)
-        return lambda: losses
+        return self._iteration.step(rate)
 
     @property
     def image(self) -> Array:

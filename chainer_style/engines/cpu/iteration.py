@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 
 import numpy as np
 
 from chainer_style.engines.base import Losses, Problem
 from chainer_style.engines.cpu import division
+from chainer_style.engines.cpu.company import company
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.losses import DOUBLE, TapLosses, Term
 from chainer_style.engines.cpu.parameters import Array, Parameters
@@ -18,6 +19,9 @@ from chainer_style.engines.static.objective import layout
 from chainer_style.engines.steps import BETA1, BETA2, epsilon
 from chainer_style.networks import INPUT
 from chainer_style.protocols import Protocol
+
+VARIATION = "variation"
+"""Buffer of the partial sums of the total variation."""
 
 
 class Sketch:
@@ -42,8 +46,11 @@ class Sketch:
         self.taps = {
             node: TapLosses(compiler, node, term) for node, term in terms.items()
         }
-        compiler.forward(lambda node: self.taps[node].compare())
-        compiler.backward(lambda node, uses, add: self.taps[node].write(uses, add))
+        compiler.forward(lambda node: self.taps[node].compare(), company(compiler))
+        compiler.backward(
+            lambda node, uses, add: self.taps[node].write(uses, add),
+            company(compiler, backward=True),
+        )
         self.gradient = compiler.gradient(INPUT)
         compiler.draft.kept.add(self.gradient)
         if protocol.tv_weight:
@@ -57,7 +64,7 @@ class Sketch:
         shape, draft = self._shape, self.compiler.draft
         rows = max(1, division.summed(shape) // shape.width)
         units = -(-shape.height // rows)
-        partial = draft.buffer("variation", DOUBLE * units, kept=True)
+        partial = draft.buffer(VARIATION, DOUBLE * units, kept=True)
         # Twice the weight of a squared difference, downwards and across.
         weight = 2 * self._protocol.tv_weight / shape.channels
         down = (shape.height - 1) * shape.width
@@ -138,6 +145,10 @@ class Iteration:
         addresses = {name: a.ctypes.data for name, a in self._arrays.items()}
         made = parameters.make(problem.weights.arrays)
         self.plan = Plan(compiler.draft, team, {**made, **addresses})
+        taps = self._sketch.taps.values()
+        self._readers = [tap.read for tap in taps]
+        names = [name for tap in taps for name in tap.sums]
+        self._sums = [self.plan.sums(name) for name in [*names, VARIATION]]
 
     def _state(self, problem: Problem) -> dict[str, Array]:
         bounds = [np.ravel(bound) for bound in problem.canvas.bounds]
@@ -157,10 +168,10 @@ class Iteration:
         self.plan.run(self._sketch.until)
         self.picture[:] = before
         gradient = self.plan.array(self._sketch.gradient, self.picture.shape)
-        return self._losses(), gradient.transpose(2, 0, 1)[None].copy()
+        return self._losses()(), gradient.transpose(2, 0, 1)[None].copy()
 
-    def step(self, rate: float) -> Losses:
-        """Move the picture, and return the losses that it had before.
+    def step(self, rate: float) -> Callable[[], Losses]:
+        """Move the picture, and return what tells the losses that it had before.
 
         Parameters
         ----------
@@ -171,11 +182,23 @@ class Iteration:
         self.plan.run()
         return self._losses()
 
-    def _losses(self) -> Losses:
-        terms = [tap.read(self.plan.total) for tap in self._sketch.taps.values()]
-        content, style = zip(*terms, strict=True)
-        variation = self.plan.total("variation")
-        return Losses(sum(content) + sum(style) + variation, content, style, variation)
+    def _losses(self) -> Callable[[], Losses]:
+        """Return what adds up the sums of the last run, whenever it is asked to.
+
+        It holds copies of them: not the engine, which may have to go before.
+        """
+        readers, ends = self._readers, np.cumsum([len(own) for own in self._sums])
+        copied = np.concatenate(self._sums)
+
+        def losses() -> Losses:
+            *sums, variation, _ = np.split(copied, ends)
+            pairs = zip(readers, sums[::2], sums[1::2], strict=True)
+            content, style = zip(*(read(*both) for read, *both in pairs), strict=True)
+            varied = float(variation.sum())
+            total = sum(content) + sum(style) + varied
+            return Losses(total, content, style, varied)
+
+        return losses
 
 
 def _named(targets: Mapping[str, Target], few: Set[str]) -> dict[str, Array]:

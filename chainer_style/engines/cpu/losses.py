@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.draft import Map, Part
 from chainer_style.engines.cpu.kernels.products import PANEL
+from chainer_style.engines.cpu.parameters import Array
 
 DOUBLE = 8
 """Bytes of a partial sum."""
@@ -174,16 +176,20 @@ class TapLosses:
             **extents,
         )
 
-    def read(self, sums: Callable[[str], float]) -> tuple[float, float]:
-        """Return content and style loss of the last run.
+    @property
+    def sums(self) -> tuple[str, str]:
+        """Names of the buffers of partial sums: of content, and of style."""
+        return self._content, self._style
 
-        Parameters
-        ----------
-        sums
-            Gives the sum of a buffer of partial sums.
-        """
-        shape, term = self._shape, self._term
-        style = term.style_weight * sums(self._style) / shape.count**2
-        if not term.has_content:
-            return 0.0, style
-        return term.content_weight * sums(self._content) / shape.true_size, style
+    @property
+    def read(self) -> Callable[[Array, Array], tuple[float, float]]:
+        """What tells both losses from their partial sums, and holds nothing else."""
+        return functools.partial(_read, self._term, self._shape)
+
+
+def _read(term: Term, shape: Map, content: Array, style: Array) -> tuple[float, float]:
+    """Return content and style loss, from their partial sums."""
+    weighted = term.style_weight * float(style.sum()) / shape.count**2
+    if not term.has_content:
+        return 0.0, weighted
+    return term.content_weight * float(content.sum()) / shape.true_size, weighted

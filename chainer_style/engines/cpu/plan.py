@@ -72,31 +72,40 @@ class Plan:
         self._room = room or Room(team.threads, self.arena.size, draft.space)
         start = self._room.memory.ctypes.data
         self.program = draft.program(self.arena, start, addresses)
-        self.ticks: Array | None = None
+        self._clock: tuple[Array, Array] | None = None
 
     def run(self, steps: int | None = None) -> None:
         """Run the program once, or so many steps of it."""
-        self.ticks = self._team.run(self.program[:steps], self._room.spaces)
+        self._clock = self._team.run(self.program[:steps], self._room.spaces)
 
     def array(self, name: str, shape: tuple[int, ...]) -> Array:
         """Return a buffer as an array of float32."""
         return self._bytes(name, 4 * math.prod(shape)).view(np.float32).reshape(shape)
 
-    def total(self, name: str) -> float:
-        """Return the sum of a buffer of float64; 0 where there is none."""
+    def sums(self, name: str) -> Array:
+        """Return a buffer as sums, in float64; none where there is no such buffer."""
         if name not in self.arena.places:
-            return 0.0
-        return float(self._bytes(name, self.draft.sizes[name]).view(np.float64).sum())
+            return np.zeros(0)
+        return self._bytes(name, self.draft.sizes[name]).view(np.float64)
 
     def _bytes(self, name: str, size: int) -> Array:
         start = self.arena.places[name]
         return self._room.memory[start : start + size]
 
     def shares(self) -> Array:
-        """Return the share of each step, in their order, in the last run's time."""
-        assert self.ticks is not None
-        lasted = np.diff(self.ticks)
-        return np.asarray(lasted / lasted.sum())
+        """Return the share of each step, in their order, in the last run's time.
+
+        That of steps which ran at the same time is divided by how long the threads
+        were at each.
+        """
+        assert self._clock is not None
+        ticks, busy = self._clock
+        begins = np.flatnonzero(self.program["beside"][: len(ticks) - 1] == 0)
+        lasted = np.diff(np.append(ticks[begins], ticks[-1]))
+        work = busy.sum(axis=0) + 1
+        counts = np.diff(np.append(begins, len(work)))
+        whole = np.repeat(lasted / np.add.reduceat(work, begins), counts)
+        return np.asarray(whole * work / (ticks[-1] - ticks[0]))
 
     def times(self) -> Mapping[str, float]:
         """Return the same by name; steps of one name together."""

@@ -29,6 +29,8 @@ class Team:
         self.threads = threads
         self._go = [threading.Semaphore(0) for _ in range(threads - 1)]
         self._job: tuple[Any, ...] = ()
+        self._bell = np.zeros(2 * LINE // 8, np.int64)
+        self._run = 0
         self._lock = threading.Lock()
         for number in range(1, threads):
             threading.Thread(
@@ -41,20 +43,25 @@ class Team:
             # Who comes late finds all units taken, or the next program.
             execute(*self._job, number)
 
-    def run(self, program: Program, spaces: npt.NDArray[np.int64]) -> Program:
-        """Run a program, and return the clock at each step's start and at the end.
+    def run(
+        self, program: Program, spaces: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Run a program, and return what `interpreter.execute` wrote of its clock.
 
         It returns when all is done, whether all threads know it or not.
         """
-        counters = np.zeros((2 * len(program) + 1) * LINE, np.uint8)
+        lines = (len(spaces) + 1) * len(program) + 1
+        counters = np.zeros(lines * LINE, np.uint8)
         ticks = np.zeros(len(program) + 1, np.int64)
-        job = program, counters, ticks, spaces
+        busy = np.zeros((len(spaces), len(program)), np.int64)
         with self._lock:
+            self._run += 1
+            job = program, counters, ticks, busy, spaces, self._bell, self._run
             self._job = job
             for go in self._go:
                 go.release()
             execute(*job, 0)
-        return ticks
+        return ticks, busy
 
 
 @functools.cache

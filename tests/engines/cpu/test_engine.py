@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+import weakref
 
 import numpy as np
 import problems
@@ -16,7 +18,7 @@ from chainer_style.engines.cpu.engine import CpuEngine
 def test_the_number_of_threads_changes_no_bit(weights_of, name):
     problem = problems.make(weights_of, name, 130, 150, "modern")
     found = []
-    for threads in (1, 2, 5):
+    for threads in (1, 2, 3, 5):
         engine = CpuEngine(problem, Device(threads=threads))
         for _ in range(3):
             losses = engine.step()()
@@ -24,6 +26,27 @@ def test_the_number_of_threads_changes_no_bit(weights_of, name):
     for losses, image in found[1:]:
         assert losses == found[0][0]
         np.testing.assert_array_equal(image, found[0][1])
+
+
+def test_losses_are_those_of_their_iteration(weights_of):
+    """Whenever they are read: the next iteration is on its way by then."""
+    problem = problems.make(weights_of, "nin", 96, 96, tv_weight=1e-3)
+    engine = CpuEngine(problem, Device(threads=2))
+    first, _ = engine.evaluate(problem.start)
+    read = [engine.step() for _ in range(3)]
+    found = [one() for one in read]
+    assert found[0] == first
+    assert len({losses.total for losses in found}) == 3
+
+
+def test_losses_that_are_not_read_hold_no_engine(weights_of):
+    """Its memory has to be free for the next scale's."""
+    engine = CpuEngine(problems.make(weights_of, "nin", 96, 96), Device())
+    read, plan = engine.step(), weakref.ref(engine.plan)
+    del engine
+    gc.collect()
+    assert plan() is None
+    assert read().is_finite
 
 
 def test_a_step_allocates_little(weights_of):

@@ -24,3 +24,16 @@ def test_shares_of_the_steps(weights_of):
     both = [share for name, share in zip(names, shares, strict=True) if name == gram]
     assert len(both) == 2
     assert times[gram] == pytest.approx(sum(both))
+
+
+def test_shares_of_steps_at_the_same_time(weights_of):
+    """The time of such steps is divided by the work of all threads."""
+    problem = problems.make(weights_of, "nin", 128, 128)
+    engine = CpuEngine(problem, Device(threads=2))
+    engine.step()
+    plan = engine.plan
+    assert plan.program["beside"].sum() == 6
+    shares = plan.shares()
+    assert len(shares) == len(plan.draft.lines)
+    assert (shares > 0).all()
+    assert shares.sum() == pytest.approx(1)

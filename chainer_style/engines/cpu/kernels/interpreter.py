@@ -1,7 +1,9 @@
 """Runs a program, by as many threads as take part.
 
 Every thread goes through all steps; of each it takes units of work until none is
-left, and waits until all are done before the next. Nothing of it is Python.
+left, and waits until all are done before the next. It begins with its own share: what
+it wrote of a map is in its own cache still when it reads the same part in the next
+step. Nothing of it is Python.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ from chainer_style.engines.cpu.kernels.steps import KINDS
 
 PATIENCE = 2000
 """Turns of waiting before another thread is let onto the core."""
+
+ATTENTION = 500
+"""Turns of waiting for the next program, with others let onto the core."""
 
 LINE = 64
 """Bytes of a cache line: counters lie that far apart, or each change of one would
@@ -142,42 +147,84 @@ _run = _dispatcher()
 
 
 @njit(nogil=True)
-def execute(program, counters, ticks, spaces, thread):
+def _share(step, owner, counters, space, threads):
+    """Take units of a thread's share of a step until none is left."""
+    first = step.units * owner // threads
+    last = step.units * (owner + 1) // threads
+    while True:
+        unit = first + _take(counters + LINE * (owner + 1))
+        if unit >= last:
+            return
+        _run(step, unit, space)
+        _take(counters)
+
+
+@njit(nogil=True)
+def execute(program, counters, ticks, busy, spaces, bell, run, thread):
     """Run a program's steps; called by every thread at once.
 
     A step is done when its units are: a thread that the system keeps from running
-    holds nobody up unless it is at work on one.
+    holds nobody up unless it is at work on one. Of steps that run at the same time
+    every other thread begins with the first, the others with those beside it.
 
     Parameters
     ----------
     program
         Steps.
     counters
-        Two lines per step and one more, all zero: units taken, and units done.
+        A line per step and thread, one more per step and one more, all zero: units
+        taken of each thread's share, and units done.
     ticks
         Written by the first thread: the clock at the start of each step and the end.
+        Steps beside another have its start.
+    busy
+        By thread and step: written, by how far the clock went on meanwhile.
     spaces
         Address of each thread's space.
+    bell
+        Where the first thread counts the runs, two lines. The others stay awake for a
+        moment, until it begins the next one: to be woken takes longer.
+    run
+        Number of this run, from 1.
     thread
         Number of the thread, from 0.
     """
-    space = spaces[thread]
+    space, threads = spaces[thread], len(spaces)
+    bell_place = (bell.ctypes.data + LINE - 1) // LINE * LINE
+    if not thread:
+        _take(bell_place)
     start = (counters.ctypes.data + LINE - 1) // LINE * LINE
-    for i in range(len(program)):
-        step = program[i]
-        taken = start + 2 * LINE * i
+    each = LINE * (threads + 1)
+    i = 0
+    while i < len(program):
+        now = _ticks()
+        last = i + 1
+        while last < len(program) and program[last].beside:
+            last += 1
+        count = last - i
         if not thread:
-            ticks[i] = _ticks()
-        while True:
-            unit = _take(taken)
-            if unit >= step.units:
-                break
-            _run(step, unit, space)
-            _take(taken + LINE)
+            ticks[i:last] = now
+        begin = 1 + thread // 2 % (count - 1) if count > 1 and thread % 2 else 0
+        for turn in range(count):
+            which = i + (begin + turn) % count
+            for other in range(threads):
+                owner = (thread + other) % threads
+                counted = start + each * which
+                _share(program[which], owner, counted, space, threads)
+            before, now = now, _ticks()
+            busy[thread, which] = now - before
         waited = 0
-        while _look(taken + LINE) < step.units:
-            waited += 1
-            if waited > PATIENCE:
-                _let_others()
+        for which in range(i, last):
+            while _look(start + each * which) < program[which].units:
+                waited += 1
+                if waited > PATIENCE:
+                    _let_others()
+        i = last
     if not thread:
         ticks[len(program)] = _ticks()
+        return
+    waited = 0
+    while _look(bell_place) <= run and waited < PATIENCE + ATTENTION:
+        waited += 1
+        if waited > PATIENCE:
+            _let_others()

@@ -37,6 +37,7 @@ KINDS = (
 WORDS = (
     "kind",
     "units",  # of work, any of which may be done by any thread
+    "beside",  # whether it runs at the same time as the step before
     # Addresses.
     "x",
     "y",
