@@ -6,7 +6,8 @@
 Engine cpu computes the same transfer as a whole and in tiles, each in a process of its
 own; they take turns, so that whatever else the machine does hits all alike. Tiles are
 given as pixels, and how many taps' features the way back computes anew: ``512:0`` keeps
-all that there is to keep, as a generous budget lets it, ``512:4`` nothing.
+all that there is to keep, as a generous budget lets it, ``512:4`` nothing. ``tightest``
+are the smallest that a budget comes to.
 """
 
 from __future__ import annotations
@@ -39,11 +40,15 @@ if TYPE_CHECKING:
     from contenders import Contender
 
     from chainer_style.engines.base import Engine, Problem
+    from chainer_style.tiling.budget import Side
 
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """How a picture is cut; see `chainer_style.tiling.budget.Layout`."""
+    """How a picture is cut; see `chainer_style.tiling.budget.Layout`.
+
+    A side of 0 stands for the smallest that a budget comes to.
+    """
 
     side: int
     again: int
@@ -51,6 +56,8 @@ class Way:
     @classmethod
     def read(cls, word: str) -> Way:
         """Return what a word such as ``512:4`` says."""
+        if word == "tightest":
+            return TIGHTEST
         side, _, again = word.partition(":")
         found = cls(int(side), int(again or 0))
         if found.side < 1 or found.again < 0:
@@ -60,16 +67,33 @@ class Way:
     def __call__(self, problem: Problem, threads: int) -> Engine:
         """Return the engine."""
         from chainer_style.tiling import create
-        from chainer_style.tiling.budget import Cut, Extents, Layout, Side
+        from chainer_style.tiling.budget import Cut, Layout
 
-        extents = Extents(problem.content.shape[2:], problem.style.shape[2:])
-        side = Side(problem.network, extents, self.side, threads)
+        side = _sketch(problem, threads, self.side)
         again = min(self.again, len(problem.network.taps))
         layout = Layout(self.side, again, on_disk=False)
         return create.tiled(problem, Cut(side, layout), threads)
 
+    def of(self, problem: Problem, threads: int) -> Way:
+        """Return it with a side."""
+        from chainer_style.tiling import budget
 
-WAYS = (Way(512, 0), Way(512, 4), Way(256, 4))
+        sketch = functools.cache(functools.partial(_sketch, problem, threads))
+        side = self.side or budget.sides_of(sketch)[-1]
+        return Way(side, self.again)
+
+
+def _sketch(problem: Problem, threads: int, side: int) -> Side:
+    """Return a transfer in tiles of a size, as drafts."""
+    from chainer_style.tiling.budget import Extents, Side
+
+    extents = Extents(problem.content.shape[2:], problem.style.shape[2:])
+    return Side(problem.network, extents, side, threads)
+
+
+TIGHTEST = Way(0, 4)
+
+WAYS = (Way(512, 0), Way(512, 4), TIGHTEST)
 """Kept as far as it can be, not at all, and the tightest that budgets come to."""
 
 
@@ -140,7 +164,8 @@ def measure(
     problem = phases.pose(cell, weights)
     (whole,) = contenders.chosen(["cpu"])
     makers = {None: whole}
-    makers |= {way: dataclasses.replace(whole, create=way) for way in ways}
+    cut = [way.of(problem, cell.threads) for way in ways]
+    makers |= {way: dataclasses.replace(whole, create=way) for way in cut}
 
     def start(maker: Contender) -> Worker:
         return Worker(maker, problem, cell.threads, check=False)

@@ -32,9 +32,9 @@ from chainer_style.tiling.kernels import drafted, kept_bytes
 FLOPS, BANDWIDTH = 60e9, 10e9
 """Of a core, roughly: they decide between ways to cut, and tell no time."""
 
-SLOWEST = 2.2
+SLOWEST = 2.0
 """Times what the whole picture would take that tiles chosen here take at most, as far
-as operations and bytes tell."""
+as operations and bytes tell: about a tenth less than ``benchmarks/tiling.py`` finds."""
 
 MOST, LEAST = 4096, 256
 """Pixels of a tile: more gain nothing, of fewer margins are the larger part."""
@@ -295,19 +295,14 @@ def choose(
         If it takes more, however it is cut.
     """
     sketch = functools.cache(sketch)
-    any_side = sketch(side or LEAST)
+    sides = [side] if side else sides_of(sketch)
+    any_side = sketch(sides[-1])
     height, width = any_side.extents.content
     count = len(any_side.grid.network.taps)
 
     def cut(side: int, again: int, on_disk: bool) -> Cut:
         return Cut(sketch(side), Layout(side, again, on_disk), company)
 
-    sides = [side] if side else _sides(max(height, width), any_side.grid.step)
-    if not side:
-        slowest = SLOWEST * cut(max(height, width), 0, on_disk=False).seconds
-        # The smaller, the slower.
-        while len(sides) > 1 and cut(sides[-1], count, on_disk=True).seconds > slowest:
-            sides.pop()
     fitting = []
     # What is computed anew needs no memory: the less of it, the smaller the tiles.
     largest = 0
@@ -330,6 +325,28 @@ def choose(
 
 def _total(cut: Cut) -> int:
     return cut.total
+
+
+def sides_of(sketch: Callable[[int], Side]) -> list[int]:
+    """Return the sides of tiles that are worth trying, the largest first.
+
+    Parameters
+    ----------
+    sketch
+        Gives a transfer in tiles of a size.
+    """
+    any_side = sketch(LEAST)
+    longest = max(any_side.extents.content)
+    count = len(any_side.grid.network.taps)
+    slowest = SLOWEST * Cut(sketch(longest), Layout(longest, 0, False)).seconds
+    found = _sides(longest, any_side.grid.step)
+    # The smaller, the slower.
+    while len(found) > 1:
+        last = Cut(sketch(found[-1]), Layout(found[-1], count, True))
+        if last.seconds <= slowest:
+            break
+        found.pop()
+    return found
 
 
 def _sides(longest: int, step: int) -> list[int]:

@@ -22,6 +22,14 @@ def test_a_cell():
     assert "tiles of 48 px, 4 taps computed anew" in lines[3]
 
 
+def test_the_tightest_is_the_smallest_that_is_worth_it(posed):
+    """As counted: 2 times the whole at most."""
+    problem = posed("vgg16", 1024)
+    way = tiling.Way.read("tightest").of(problem, 2)
+    assert (way.side, way.again) == (256, 4)
+    assert tiling.Way(512, 4).of(problem, 2) == tiling.Way(512, 4)
+
+
 def test_times_are_those_of_the_rounds():
     whole = Row("vgg16", 96, 1, None, 0, [1.0, 2.0, 4.0])
     cut = Row("vgg16", 96, 1, 48, 0, [2.0, 3.0, 8.0])
