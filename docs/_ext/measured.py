@@ -44,13 +44,21 @@ def facts_of(machine: Machine) -> str:
 
 
 def cells(machine: Machine) -> str:
-    """Return median, spread, peak memory and weights of every cell with a time."""
-    head = ["Cell", "Median", "10th to 90th percentile", "Timed", "Memory", "Weights"]
+    """Return median, spread and peak memory of every cell with a time.
+
+    The weights too, where not all have the same.
+    """
+    head = ["Cell", "Median, ms", "10th to 90th percentile, ms", "Timed", "Memory"]
     measured = [record for c in machine.cells if (record := machine.measured(c))]
+    labels = [machines.weights_label(record) for record in measured]
+    rows = [_row(record) for record in measured]
+    if len(set(labels)) > 1:
+        head.append("Weights")
+        rows = [[*row, label] for row, label in zip(rows, labels, strict=True)]
     title = (
         "Time of one iteration, number of iterations it is taken from, and peak memory."
     )
-    timed = table(head, [_row(record) for record in measured], title, "numbers")
+    timed = table(head, rows, title, "numbers")
     return "\n".join([timed if measured else "", *_not_measured(machine), ""])
 
 
@@ -59,11 +67,10 @@ def _row(record: RateRecord) -> list[str]:
     memory = record.peak_memory_bytes
     return [
         comparison.title(record.cell),
-        f"{formats.milliseconds(record.median)} ms",
-        f"{low} to {high} ms",
+        formats.milliseconds(record.median),
+        f"{low} to {high}",
         str(len(record.kept)),
         formats.mebibytes(memory) if memory else "unknown",
-        machines.weights_label(record),
     ]
 
 

@@ -1,4 +1,4 @@
-"""From a network's graph to steps: what is fused, who adds to which gradient."""
+"""From a network's graph to steps: what they read, who adds to which gradient."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.draft import Draft, Map
 from chainer_style.engines.cpu.parameters import Parameters
+from chainer_style.engines.cpu.reading import Reading
 from chainer_style.errors import UserError
-from chainer_style.networks import INPUT, Network
+from chainer_style.networks import INPUT
 from chainer_style.networks.nodes import (
     LRN,
     POOL_KINDS,
@@ -27,15 +28,11 @@ Company = Mapping[str, Sequence[str]]
 
 
 @dataclass
-class Compiler:
+class Compiler(Reading):
     """Drafts a network for pictures of one size.
 
     Attributes
     ----------
-    network
-        Up to its taps.
-    height, width
-        Of the picture.
     parameters
         Filters and biases as the kernels read them.
     threads
@@ -45,66 +42,18 @@ class Compiler:
         read as if the map ended where the part does only where the map itself ends.
     """
 
-    network: Network
-    height: int
-    width: int
     parameters: Parameters
     threads: int
     regions: Mapping[str, Region] | None = None
     draft: Draft = field(default_factory=Draft)
 
     def __post_init__(self) -> None:
-        shapes = self.network.shapes(self.height, self.width)
-        self.maps = {
-            name: Map.of(shape, raw=name == INPUT) for name, shape in shapes.items()
-        }
+        super().__post_init__()
         for name, region in (self.regions or {}).items():
             self.maps[name] = self.maps[name].part(region)
-        self.taps = {tap.node for tap in self.network.taps}
-        self._same: dict[str, str] = {}
-        for node in self.network.nodes:
-            if isinstance(node, Dropout):
-                self._same[node.name] = self.value(node.inputs[0])
-        self.readers: dict[str, list[Node]] = {name: [] for name in self.maps}
-        for node in self.network.nodes:
-            if not isinstance(node, Dropout):
-                for name in node.inputs:
-                    self.readers[self.value(name)].append(node)
-        self.taps = {self.value(name) for name in self.taps}
         self._company: Company = {}
         self._given: dict[str, int] = {}
         self._begun: set[str] = set()
-
-    def value(self, name: str) -> str:
-        """Return the node whose output is that of a node: dropout is at rest."""
-        return self._same.get(name, name)
-
-    # -- ReLUs ------------------------------------------------------------
-
-    def rectifier(self, name: str) -> ReLU | None:
-        """Return the ReLU that alone reads a node's output."""
-        readers = self.readers[name]
-        only = readers[0] if len(readers) == 1 else None
-        return only if isinstance(only, ReLU) else None
-
-    def is_fused(self, relu: ReLU) -> bool:
-        """Whether the convolution before a ReLU writes the ReLU's output."""
-        source = self.value(relu.inputs[0])
-        conv = source != INPUT and isinstance(self.network[source], Conv)
-        return conv and source not in self.taps and self.rectifier(source) is relu
-
-    def is_virtual(self, relu: ReLU) -> bool:
-        """Whether a ReLU is left to the pooling that reads it."""
-        source = self.value(relu.inputs[0])
-        readers = self.readers[relu.name]
-        return (
-            not self.is_fused(relu)
-            and relu.name not in self.taps
-            and source != INPUT
-            and isinstance(self.network[source], Conv)
-            and self.rectifier(source) is relu
-            and all(isinstance(reader, Pool) for reader in readers)
-        )
 
     # -- forward ----------------------------------------------------------
 
@@ -226,16 +175,8 @@ class Compiler:
             **{**read.read(), **written.written(), **begins, **cut.values},
         )
 
-    def _pooled(self, node: Pool) -> tuple[str, bool]:
-        """Return what a pooling reads, and whether through a ReLU."""
-        source = self.value(node.inputs[0])
-        before = None if source == INPUT else self.network[source]
-        if isinstance(before, ReLU) and self.is_virtual(before):
-            return self.value(before.inputs[0]), True
-        return source, False
-
     def _pool(self, node: Pool, source: str) -> None:
-        source, rectified = self._pooled(node)
+        source, rectified = self.pooled(node)
         read, written = self.maps[source], self.maps[node.name]
         uses = {"x": self.features(source), "y": self.features(node.name)}
         uses["floor"] = "zeros" if rectified else "no floor"
@@ -376,7 +317,7 @@ class Compiler:
             self._unpool(node, uses, add)
 
     def _unpool(self, node: Pool, uses: dict[str, str], add: bool) -> None:
-        source, _ = self._pooled(node)
+        source, _ = self.pooled(node)
         read, written = self.maps[node.name], self.maps[source]
         if node.kind == "max":
             uses["choice"] = f"choice {node.name}"
