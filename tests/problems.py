@@ -32,7 +32,8 @@ def smooth(problem):
 
     Filters are means. The picture is brighter than the content and the style than both,
     so that no loss is the difference of numbers that are almost the same; the style is
-    larger too, and the zeros around it darken it the least.
+    larger too, and the zeros around it darken it the least. All are dark, or LRN would
+    make of them what is almost the same.
     """
     arrays = {}
     for layer, own in problem.weights.arrays.items():
@@ -42,9 +43,9 @@ def smooth(problem):
     return dataclasses.replace(
         problem,
         weights=dataclasses.replace(problem.weights, arrays=arrays),
-        content=np.abs(problem.content),
-        style=2 * np.abs(problem.style),
-        start=1.5 * np.abs(problem.start),
+        content=np.abs(problem.content) / 10,
+        style=np.abs(problem.style) / 5,
+        start=np.abs(problem.start) * 3 / 20,
     )
 
 
