@@ -30,7 +30,8 @@ def make(weights_of, name, height, width, protocol="2016", **options):
 def smooth(problem):
     """Return a problem in which no ReLU stops anything: rounding stays rounding.
 
-    Filters are means. The picture is brighter than the content and the style than both,
+    Filters are means, without biases: in small pictures with zeros all around, these
+    would be all that is left. The picture is brighter than the content and the style than both,
     so that no loss is the difference of numbers that are almost the same; the style is
     larger too, and the zeros around it darken it the least. All are dark, or LRN would
     make of them what is almost the same.
@@ -39,7 +40,7 @@ def smooth(problem):
     for layer, own in problem.weights.arrays.items():
         filters = np.abs(own["W"])
         filters /= filters.sum(axis=(1, 2, 3), keepdims=True)
-        arrays[layer] = {"W": filters, "b": np.abs(own["b"])}
+        arrays[layer] = {"W": filters, "b": np.zeros_like(own["b"])}
     return dataclasses.replace(
         problem,
         weights=dataclasses.replace(problem.weights, arrays=arrays),
