@@ -31,10 +31,10 @@ def smooth(problem):
     """Return a problem in which no ReLU stops anything: rounding stays rounding.
 
     Filters are means, without biases: in small pictures with zeros all around, these
-    would be all that is left. The picture is brighter than the content and the style than both,
-    so that no loss is the difference of numbers that are almost the same; the style is
-    larger too, and the zeros around it darken it the least. All are dark, or LRN would
-    make of them what is almost the same.
+    would be all that is left. The picture is brighter than the content and the style
+    than both, so that no loss is the difference of numbers that are almost the same;
+    the style is larger too, and the zeros around it darken it the least. All are dark,
+    or LRN would make of them what is almost the same.
     """
     arrays = {}
     for layer, own in problem.weights.arrays.items():
