@@ -79,9 +79,13 @@ class Band:
 def _seen(
     network: Network, height: int, width: int, rows: tuple[int, int]
 ) -> tuple[int, int]:
-    """Return the rows that some rows' features depend on, themselves included."""
+    """Return the rows that some rows' features depend on, themselves included.
+
+    With the rows next to them, which the total variation sees.
+    """
     tiles = Grid(network, height, width, max(height, width), rows).tiles
+    top, bottom = rows
     return (
-        min([rows[0], *(tile.window.top for tile in tiles)]),
-        max([rows[1], *(tile.window.bottom for tile in tiles)]),
+        min([max(top - 1, 0), *(tile.window.top for tile in tiles)]),
+        max([min(bottom + 1, height), *(tile.window.bottom for tile in tiles)]),
     )

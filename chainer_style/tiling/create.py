@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -185,16 +186,20 @@ def tiled(
     from chainer_style.engines.cpu import compiled
     from chainer_style.engines.cpu.team import team
     from chainer_style.tiling.kernels import CompiledTiles
+    from chainer_style.tiling.moving import CompiledPicture
 
     compiled.load()
-    layout = cut.layout
+    layout, own = cut.layout, team(threads)
 
     def make(grid: Grid, scales: Mapping[str, float], back: bool) -> Tiles:
         arrays, again = problem.weights.arrays, layout.again if back else 0
-        return CompiledTiles(grid, arrays, cut.parameters, team(threads), scales, again)
+        return CompiledTiles(grid, arrays, cut.parameters, own, scales, again)
 
     content = ContentOnDisk() if layout.on_disk else Content()
-    engine = TiledEngine("cpu", problem, make, layout.side, content, ranks=ranks)
+    moved = functools.partial(CompiledPicture, own)
+    engine = TiledEngine(
+        "cpu", problem, make, layout.side, content, ranks=ranks, moved=moved
+    )
     engine.cut = cut
     return engine
 

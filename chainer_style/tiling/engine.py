@@ -51,6 +51,8 @@ class TiledEngine(Engine):
         Of all arithmetic.
     ranks
         Who computes it together; None: this process alone.
+    moved
+        Makes what Adam moves; see `Picture`.
 
     Attributes
     ----------
@@ -74,6 +76,7 @@ class TiledEngine(Engine):
         content: Content,
         dtype: npt.DTypeLike = np.float32,
         ranks: Ranks | None = None,
+        moved: Callable[..., Picture] = Picture,
     ) -> None:
         self.name = name  # type: ignore[misc]
         self.cut: budget.Cut | None = None
@@ -89,7 +92,7 @@ class TiledEngine(Engine):
         memory.trim()  # of what that needed
         self._tiles = make(self.grid, targets.scales(self._aims), True)
         protocol = problem.protocol
-        self._picture = Picture(
+        self._picture = moved(
             self._held(problem.start),
             height,
             band,

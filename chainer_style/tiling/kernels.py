@@ -61,6 +61,7 @@ class CompiledTiles(Tiles):
             for node, side in _sides(grid).items()
         }
         self._kept: dict[int, Array] = {}
+        self._plans: dict[tuple[int, bool], tuple[Mapping[str, int], Plan]] = {}
 
     def side(self, channels: int) -> int:
         """Return the number of channels, filled up (see `Tiles`)."""
@@ -92,6 +93,8 @@ class CompiledTiles(Tiles):
     def forget(self, tile: Tile) -> None:
         """Drop what was kept of a tile (see `Tiles`)."""
         self._kept.pop(tile.number, None)
+        for back in (False, True):
+            self._plans.pop((tile.number, back), None)
 
     def aim(self, errors: Mapping[str, Array]) -> None:
         """Pack the errors as the kernels read them (see `Tiles`)."""
@@ -127,7 +130,9 @@ class CompiledTiles(Tiles):
     ) -> Plan:
         """Return a program with its addresses, and the pixels where it reads them."""
         drafts = self._of(tile)
-        self._pixels[: pixels.size].reshape(pixels.shape)[:] = pixels
+        draft = drafts.back if back else drafts.forth
+        if draft.uses("picture"):
+            self._pixels[: pixels.size].reshape(pixels.shape)[:] = pixels
         errors = {f"style error {node}": array for node, array in self._errors.items()}
         arrays = {"picture": self._pixels, **errors, **more}
         addresses = {name: array.ctypes.data for name, array in arrays.items()}
@@ -135,8 +140,12 @@ class CompiledTiles(Tiles):
         addresses |= {
             name: kept + start for name, start in _places(drafts.kept).items()
         }
-        draft = drafts.back if back else drafts.forth
-        return Plan(draft, self._team, {**self._made, **addresses}, self._room)
+        key = tile.number, back
+        before, plan = self._plans.get(key, ({}, None))
+        if plan is None or before != addresses:
+            plan = Plan(draft, self._team, {**self._made, **addresses}, self._room)
+            self._plans[key] = addresses, plan
+        return plan
 
     def _keep(self, tile: Tile) -> Array:
         """Return what is kept of a tile between the ways forth and back."""

@@ -199,6 +199,10 @@ class Draft:
         """Bytes of space that each thread needs."""
         return max(line.space for line in self.lines)
 
+    def uses(self, name: str) -> bool:
+        """Whether a step uses a buffer, or an array of that name."""
+        return any(name in line.uses.values() for line in self.lines)
+
     def buffers(self) -> list[Buffer]:
         """Return the buffers with the moments of their use."""
         moments: dict[str, list[int]] = {name: [] for name in self.sizes}

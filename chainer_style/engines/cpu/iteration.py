@@ -7,21 +7,18 @@ from collections.abc import Callable, Mapping, Set
 import numpy as np
 
 from chainer_style.engines.base import Losses, Problem
-from chainer_style.engines.cpu import division
+from chainer_style.engines.cpu import moving
 from chainer_style.engines.cpu.company import company
 from chainer_style.engines.cpu.compiler import Compiler
-from chainer_style.engines.cpu.losses import DOUBLE, TapLosses, Term
+from chainer_style.engines.cpu.losses import TapLosses, Term
 from chainer_style.engines.cpu.parameters import Array, Parameters
 from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.targets import Target, packed
 from chainer_style.engines.cpu.team import Team
 from chainer_style.engines.static.objective import layout
-from chainer_style.engines.steps import BETA1, BETA2, epsilon
+from chainer_style.engines.steps import epsilon
 from chainer_style.networks import INPUT
 from chainer_style.protocols import Protocol
-
-VARIATION = "variation"
-"""Buffer of the partial sums of the total variation."""
 
 
 class Sketch:
@@ -42,7 +39,6 @@ class Sketch:
     ) -> None:
         self.compiler, self._protocol = compiler, protocol
         self._shape = compiler.maps[INPUT]
-        self._rows = division.rows(self._shape, compiler.threads)
         self.taps = {
             node: TapLosses(compiler, node, term) for node, term in terms.items()
         }
@@ -61,53 +57,22 @@ class Sketch:
 
     def _vary(self) -> None:
         """Draft the total variation."""
-        shape, draft = self._shape, self.compiler.draft
-        rows = max(1, division.summed(shape) // shape.width)
-        units = -(-shape.height // rows)
-        partial = draft.buffer(VARIATION, DOUBLE * units, kept=True)
-        # Twice the weight of a squared difference, downwards and across.
-        weight = 2 * self._protocol.tv_weight / shape.channels
-        down = (shape.height - 1) * shape.width
-        across = shape.height * (shape.width - 1)
-        draft.add(
-            "total variation",
-            "variation",
-            units,
-            {"x": "picture", "y": self.gradient, "partial": partial},
-            positions=rows,
-            scale=weight / max(down, 1),
-            second_scale=weight / max(across, 1),
-            **shape.read(),
-        )
+        shape, weight = self._shape, self._protocol.tv_weight
+        gradient = self.gradient
+        moving.vary(self.compiler.draft, shape, shape.height, weight, gradient)
 
     def _move(self) -> None:
         """Draft Adam and the clip."""
-        draft, shape = self.compiler.draft, self._shape
-        block = self._rows * shape.width
-        uses = {
-            "x": "picture",
-            "y": self.gradient,
-            "source": "first moment",
-            "result": "second moment",
-            "weights": "rate",
-            "bias": "bounds",
-        }
-        apart = self._protocol.pixelwise_clip
-        draft.add(
-            "Adam and clip",
-            "adam",
-            -(-shape.positions // block),
-            uses,
-            positions=block,
-            scale=BETA1,
-            second_scale=BETA2,
-            third_scale=epsilon(self._protocol, shape.height, shape.width),
-            mode=apart,
-            **shape.read(),
+        shape = self._shape
+        small = epsilon(self._protocol, shape.height, shape.width)
+        moving.move(
+            self.compiler.draft,
+            shape,
+            self.compiler.threads,
+            small,
+            self.gradient,
+            by_pixel=self._protocol.pixelwise_clip,
         )
-        if apart:
-            uses = {"x": "picture", "bias": "bounds"}
-            draft.add("Adam and clip", "clip", 1, uses, **shape.read())
 
 
 class Iteration:
@@ -148,7 +113,7 @@ class Iteration:
         taps = self._sketch.taps.values()
         self._readers = [tap.read for tap in taps]
         names = [name for tap in taps for name in tap.sums]
-        self._sums = [self.plan.sums(name) for name in [*names, VARIATION]]
+        self._sums = [self.plan.sums(name) for name in [*names, moving.VARIATION]]
 
     def _state(self, problem: Problem) -> dict[str, Array]:
         bounds = [np.ravel(bound) for bound in problem.canvas.bounds]

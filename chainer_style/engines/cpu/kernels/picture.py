@@ -11,27 +11,34 @@ from chainer_style.engines.cpu.kernels.vectors import REORDERED
 
 @njit(nogil=True)
 def variation(step, unit, space):
-    """Add the gradient of the total variation to some rows of the picture's."""
+    """Add the gradient of the total variation to some rows of the picture's.
+
+    Rows may lie before the first one, or behind the last: what differs from them pulls
+    too. The sum has each pair once, with its upper row.
+    """
     row_size = step.width * step.channels
+    above, below = step.pad * row_size, step.pad_end * row_size
     size = step.height * row_size
-    image, gradient = floats(step.x, size), floats(step.y, size)
+    image = floats(step.x - 4 * above, above + size + below)
+    gradient = floats(step.y, size)
     down, across = np.float32(step.scale), np.float32(step.second_scale)
     energy = 0.0
     for row in range(
         unit * step.positions, min((unit + 1) * step.positions, step.height)
     ):
         for i in range(row * row_size, (row + 1) * row_size):
+            at = i + above
             pull = np.float32(0)
-            if row > 0:
-                pull += down * (image[i] - image[i - row_size])
-            if row + 1 < step.height:
-                difference = image[i + row_size] - image[i]
+            if row + step.pad > 0:
+                pull += down * (image[at] - image[at - row_size])
+            if row + 1 < step.height + step.pad_end:
+                difference = image[at + row_size] - image[at]
                 energy += 0.5 * down * difference * difference
                 pull -= down * difference
             if i - row * row_size >= step.channels:
-                pull += across * (image[i] - image[i - step.channels])
+                pull += across * (image[at] - image[at - step.channels])
             if i + step.channels < (row + 1) * row_size:
-                difference = image[i + step.channels] - image[i]
+                difference = image[at + step.channels] - image[at]
                 energy += 0.5 * across * difference * difference
                 pull -= across * difference
             gradient[i] += pull

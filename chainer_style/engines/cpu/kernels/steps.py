@@ -65,7 +65,7 @@ WORDS = (
     "stride",
     "pad",  # rows before the first one
     "pad_across",  # columns before the first one
-    "pad_end",  # of a pooling: behind the last ones
+    "pad_end",  # of a pooling, or of the picture: behind the last ones
     "square",
     "groups",
     "count",  # channels that count, without those that only fill up
