@@ -93,7 +93,7 @@ def _sketch(problem: Problem, threads: int, side: int) -> Side:
 
 TIGHTEST = Way(0, 4)
 
-WAYS = (Way(512, 0), Way(512, 4), TIGHTEST)
+WAYS = (Way(1024, 0), Way(512, 0), Way(512, 4), TIGHTEST)
 """Kept as far as it can be, not at all, and the tightest that budgets come to."""
 
 
@@ -102,7 +102,7 @@ def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--networks", nargs="+", default=["vgg16"])
+    options.add_argument("--networks", nargs="+", default=["vgg16", "nin"])
     options.add_argument("--sizes", nargs="+", type=int, default=[1024, 2048])
     options.add_argument(
         "--tiles", nargs="+", type=Way.read, default=WAYS, metavar="PIXELS:AGAIN"
@@ -146,7 +146,7 @@ def measure(
     cell
         What to measure.
     ways
-        To cut it.
+        To cut it; tiles that are as large as it is are left out.
     weights
         See `chainer_style.weights.load`.
     rounds
@@ -164,7 +164,8 @@ def measure(
     problem = phases.pose(cell, weights)
     (whole,) = contenders.chosen(["cpu"])
     makers = {None: whole}
-    cut = [way.of(problem, cell.threads) for way in ways]
+    smaller = [way for way in ways if way.side < cell.size]
+    cut = [way.of(problem, cell.threads) for way in smaller]
     makers |= {way: dataclasses.replace(whole, create=way) for way in cut}
 
     def start(maker: Contender) -> Worker:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import subprocess
 import sys
 
@@ -106,3 +107,72 @@ def test_what_nobody_tells(monkeypatch, tmp_path):
     assert memory.available() is None
     with pytest.raises(OSError, match="not known"):
         memory.limit(1)
+
+
+SIZES = [1, 100, memory.LARGE - 1, memory.LARGE, 3 * memory.LARGE + 5]
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("size", SIZES)
+def test_zeros(size, known, monkeypatch):
+    if not known:
+        monkeypatch.delattr(mmap, "MADV_HUGEPAGE", raising=False)
+    found = memory.zeros(size)
+    assert found.shape == (size,)
+    assert found.dtype == np.uint8
+    assert found.ctypes.data % memory.LINE == 0
+    assert not found.any()
+    found[:] = 255
+    assert found.all()
+
+
+def test_zeros_of_a_shape():
+    found = memory.zeros((2, 5, 3), np.float64)
+    assert found.shape == (2, 5, 3)
+    assert found.dtype == np.float64
+    assert memory.zeros((4, 0), np.float32).shape == (4, 0)
+
+
+@pytest.mark.skipif(
+    not hasattr(mmap, "MADV_HUGEPAGE"), reason="this system has no large pages to ask"
+)
+def test_zeros_asks_for_large_pages():
+    found = memory.zeros(memory.LARGE)
+    start = found.ctypes.data
+    assert start % memory.LARGE == 0
+    flags: list[str] = []
+    within = False
+    for line in (memory.PROCESS / "smaps").read_text().splitlines():
+        name, _, rest = line.partition(" ")
+        if "-" in name:
+            first, last = (int(end, 16) for end in name.split("-"))
+            within = first <= start < last
+        elif within and name == "VmFlags:":
+            flags = rest.split()
+    assert "hg" in flags
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells addresses")
+def test_zeros_go_back_at_once():
+    before = memory.address_space()
+    found = memory.zeros(10**8)
+    part = found[10:20]
+    assert memory.address_space() >= before + 10**8
+    del found
+    assert memory.address_space() >= before + 10**8
+    del part
+    assert memory.address_space() < before + 10**7
+
+
+def test_more_zeros_than_there_is():
+    with pytest.raises(MemoryError, match=str(1 << 60)):
+        memory.zeros(1 << 60)
+
+
+@pytest.mark.parametrize("rows", [3, 900])
+def test_copied(rows):
+    array = np.arange(rows * 700 * 2.0).reshape(rows, 700, 2).swapaxes(0, 1)
+    found = memory.copied(array)
+    assert found.flags.c_contiguous
+    assert not np.shares_memory(found, array)
+    np.testing.assert_array_equal(found, array)

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping
 
 import numpy as np
 
-from chainer_style.engines.cpu.arena import LINE
+from chainer_style import memory
 from chainer_style.engines.cpu.draft import Map
 from chainer_style.engines.cpu.filters import filled
 from chainer_style.engines.cpu.kernels.products import PANEL
@@ -14,6 +14,7 @@ from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.plan import Plan, Room
 from chainer_style.engines.cpu.targets import unpacked
 from chainer_style.engines.cpu.team import Team
+from chainer_style.memory import LINE
 from chainer_style.tiling.base import Array, Passed, Tiles
 from chainer_style.tiling.drafts import TileDrafts
 from chainer_style.tiling.grid import Grid, Tile
@@ -55,9 +56,9 @@ class CompiledTiles(Tiles):
         self._room = Room.of(team.threads, both)
         self._made = parameters.make(weights)
         largest = max(tile.window.height * tile.window.width for tile in grid.tiles)
-        self._pixels = np.empty(largest * grid.network.channels, np.float32)
+        self._pixels = memory.zeros(largest * grid.network.channels, np.float32)
         self._errors = {
-            node: np.zeros((side // PANEL, side, PANEL), np.float32)
+            node: memory.zeros((side // PANEL, side, PANEL), np.float32)
             for node, side in _sides(grid).items()
         }
         self._kept: dict[int, Array] = {}
@@ -150,10 +151,8 @@ class CompiledTiles(Tiles):
     def _keep(self, tile: Tile) -> Array:
         """Return what is kept of a tile between the ways forth and back."""
         if tile.number not in self._kept:
-            size = kept_bytes(self._of(tile))
-            self._kept[tile.number] = np.empty(size + LINE, np.uint8)
-        memory = self._kept[tile.number]
-        return memory[-memory.ctypes.data % LINE :]
+            self._kept[tile.number] = memory.zeros(kept_bytes(self._of(tile)))
+        return self._kept[tile.number]
 
 
 def drafted(

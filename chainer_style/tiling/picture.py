@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chainer_style import memory
 from chainer_style.engines.steps import BETA1, BETA2
 from chainer_style.images import Canvas
 from chainer_style.tiling.bands import Band
@@ -62,13 +63,14 @@ class Picture:
     @functools.cached_property
     def gradient(self) -> Array:
         """The gradient, of the pixels' shape."""
-        return np.zeros_like(self.pixels)
+        return memory.zeros(self.pixels.shape, self.pixels.dtype)
 
     @functools.cached_property
     def moments(self) -> tuple[Array, Array]:
         """Adam's moments of the band's own rows."""
         own = self.pixels[self._band.own]
-        return np.zeros_like(own), np.zeros_like(own)
+        first, second = (memory.zeros(own.shape, own.dtype) for _ in range(2))
+        return first, second
 
     def _parts(self) -> Iterator[slice]:
         """Yield the band's own rows, a few at a time."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-LINE = 64
-"""Bytes of a cache line: where buffers begin."""
+from chainer_style.memory import LINE
 
 
 @dataclass(frozen=True)

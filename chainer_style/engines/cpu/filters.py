@@ -1,10 +1,11 @@
 """The ways to convolve, and filters as the kernels of each read them, in panels.
 
-What a way is follows from shapes alone; `pack` then makes its array.
+What a way is follows from shapes alone; `Packed.pack` then makes its array.
 """
 
 from __future__ import annotations
 
+import abc
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -52,8 +53,52 @@ def paired(panels: Array) -> Array:
     return np.ascontiguousarray(np.swapaxes(pairs, -1, -2))
 
 
+class Packed(abc.ABC):
+    """What every way to convolve has in common: its filters."""
+
+    half = False
+    """Whether filters are multiplied in bfloat16."""
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of the filters as they are read: panels, rows and columns of each at last."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of that array."""
+        return math.prod(self.shape) * (2 if self.half else 4)
+
+    def pack(self, filters: Array, room: Array | None = None) -> Array:
+        """Return filters, (out, in / groups, kernel, kernel), as they are read.
+
+        Parameters
+        ----------
+        filters
+            As they are.
+        room
+            Where to write them: as many bytes as they take, all zero. None: anywhere.
+        """
+        if room is None:
+            room = np.zeros(self.nbytes, np.uint8)
+        if self.half:
+            found = np.zeros(self.shape, np.float32)
+            self._write(filters, found)
+            pairs = paired(found)
+            halved = room.view(np.uint16).reshape(pairs.shape)
+            halved[...] = pairs
+            return halved
+        placed = room.view(np.float32).reshape(self.shape)
+        self._write(filters, placed)
+        return placed
+
+    @abc.abstractmethod
+    def _write(self, filters: Array, found: Array) -> None:
+        """Write filters into zeros of the way's shape, in single precision."""
+
+
 @dataclass(frozen=True)
-class Tiles:
+class Tiles(Packed):
     """A convolution of stride 1 by F(made, kernel); see `kernels.winograd`.
 
     Attributes
@@ -91,29 +136,22 @@ class Tiles:
         panels = filled(self.written) // PANEL
         return self.planes, panels, filled(self.read), PANEL
 
-    def pack(self, filters: Array) -> Array:
-        """Return filters, (out, in, kernel, kernel), transformed in float64."""
+    def _write(self, filters: Array, found: Array) -> None:
+        """Write filters, transformed in float64."""
         if self.backward:
             filters = filters.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
         one = matrices(self.made, self.kernel).filters
         both = np.kron(one, one)
-        found = np.zeros(self.shape, np.float32)
         for start in range(0, self.written, PART):
             part = filters[start : start + PART].astype(np.float64)
             wide = both @ part.reshape(-1, self.kernel**2).T
             wide = wide.reshape(-1, len(part), self.read).transpose(0, 2, 1)
             panel, first = divmod(start, PANEL)
             found[:, panel, : self.read, first : first + len(part)] = wide
-        return paired(found) if self.half else found
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of that array."""
-        return math.prod(self.shape) * (2 if self.half else 4)
 
 
 @dataclass(frozen=True)
-class Windows:
+class Windows(Packed):
     """Any convolution as windows times a matrix; see `kernels.windows`.
 
     Attributes
@@ -152,20 +190,15 @@ class Windows:
         panels = -(-made // self.unit) * self.unit // PANEL
         return self.groups, panels, self.kernel**2 * self.read, PANEL
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of that array."""
-        return 4 * math.prod(self.shape)
-
-    def pack(self, filters: Array) -> Array:
-        """Return filters, (out, in / groups, kernel, kernel), as that matrix."""
+    def _write(self, filters: Array, found: Array) -> None:
+        """Write filters as that matrix."""
         if self.groups < self.conv.groups:
             filters = dense(filters, self.conv.groups)
         parts = filters.reshape(self.groups, -1, *filters.shape[1:])
         if self.square > 1:
-            return _panels(self._back(parts, self.written), self.shape)
+            _cut(self._back(parts, self.written), found)
+            return
         # Panel by panel: all at once would take the memory twice.
-        found = np.zeros(self.shape, np.float32)
         columns = parts.shape[2 if self.backward else 1]
         for panel in range(-(-columns // PANEL)):
             here = slice(panel * PANEL, min((panel + 1) * PANEL, columns))
@@ -175,7 +208,6 @@ class Windows:
                 part = self._forth(parts[:, here])
             depth = self.shape[2]
             found[:, panel, :, : part.shape[-1]] = part.reshape(self.groups, depth, -1)
-        return found
 
     def _forth(self, parts: Array) -> Array:
         groups, outputs, each, *_ = parts.shape
@@ -203,7 +235,7 @@ class Windows:
 
 
 @dataclass(frozen=True)
-class Gather:
+class Gather(Packed):
     """The gradient of the picture by a convolution of stride 1; see `kernels.gather`.
 
     Attributes
@@ -224,15 +256,10 @@ class Gather:
         """(panels, channels read, `PANEL`); rows of a window, columns, channels."""
         return -(-(self.kernel**2) * self.written // PANEL), filled(self.read), PANEL
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of that array."""
-        return 4 * math.prod(self.shape)
-
-    def pack(self, filters: Array) -> Array:
-        """Return filters, (out, in, kernel, kernel), as that matrix."""
+    def _write(self, filters: Array, found: Array) -> None:
+        """Write filters as that matrix."""
         matrix = filters.transpose(0, 2, 3, 1).reshape(1, len(filters), -1)
-        return _panels(matrix, (1, *self.shape)).reshape(self.shape)
+        _cut(matrix, found[None])
 
 
 Way = Tiles | Windows | Gather
@@ -346,13 +373,11 @@ def dense(filters: Array, groups: int) -> Array:
     return found
 
 
-def _panels(matrix: Array, shape: tuple[int, ...]) -> Array:
-    """Return (groups, ..., outputs) as panels of its last axis, filled up."""
-    groups = shape[0]
+def _cut(matrix: Array, found: Array) -> None:
+    """Write (groups, ..., outputs) as panels of its last axis into zeros."""
+    groups = len(found)
     outputs, rows = matrix.shape[-1], math.prod(matrix.shape[1:]) // matrix.shape[-1]
-    found = np.zeros(shape, np.float32)
     flat = matrix.reshape(groups, rows, outputs)
     for panel in range(-(-outputs // PANEL)):
         part = flat[:, :, panel * PANEL : (panel + 1) * PANEL]
         found[:, panel, :rows, : part.shape[2]] = part
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -91,11 +92,19 @@ class Parameters:
         arrays
             Layer name -> ``W``/``b`` -> array.
         """
-        for name, (node, way) in self._ways.items():
+        missing = {n: w for n, w in self._ways.items() if n not in self._arrays}
+        places = [0, *accumulate(_lines(way.nbytes) for _, way in missing.values())]
+        room = memory.zeros(places[-1])
+        for (name, (node, way)), start in zip(missing.items(), places, strict=False):
             own = arrays[node.name]
-            if name not in self._arrays:
-                self._arrays[name] = way.pack(own["W"])
-                memory.trim()  # of what packing needed
+            place = room[start : start + way.nbytes]
+            self._arrays[name] = way.pack(own["W"], place)
+            memory.trim()  # of what packing needed
             if self.bias(node) not in self._arrays:
                 self._arrays[self.bias(node)] = filters.bias(own["b"])
         return {name: array.ctypes.data for name, array in self._arrays.items()}
+
+
+def _lines(size: int) -> int:
+    """Return bytes, rounded up to lines of the cache."""
+    return -(-size // memory.LINE) * memory.LINE

@@ -9,9 +9,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from chainer_style.engines.cpu.arena import LINE
+from chainer_style import memory
 from chainer_style.engines.cpu.draft import Draft
 from chainer_style.engines.cpu.team import Team
+from chainer_style.memory import LINE
 
 Array = npt.NDArray[Any]
 
@@ -30,10 +31,10 @@ class Room:
     """
 
     def __init__(self, threads: int, size: int, space: int) -> None:
-        self.memory = _aligned(size)
         space = -(-space // 4096) * 4096 + LINE
-        self._space = _aligned(space * threads)
-        start = self._space.ctypes.data
+        behind = -(-size // LINE) * LINE
+        self.memory = memory.zeros(behind + space * threads)
+        start = self.memory.ctypes.data + behind
         self.spaces = start + space * np.arange(threads, dtype=np.int64)
 
     @classmethod
@@ -113,10 +114,3 @@ class Plan:
         for line, share in zip(self.draft.lines, self.shares(), strict=True):
             found[line.name] = found.get(line.name, 0) + share
         return found
-
-
-def _aligned(size: int) -> Array:
-    """Return so many bytes that begin with a line of the cache."""
-    memory = np.empty(size + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
-    return memory[start : start + size]

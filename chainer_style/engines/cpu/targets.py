@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chainer_style import memory
 from chainer_style.engines.base import Problem
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.kernels.products import PANEL
@@ -89,9 +90,10 @@ def _grams(problem: Problem, parameters: Parameters, team: Team) -> dict[str, Ar
     sketch_grams(compiler)
     plan = _run(problem, problem.style, compiler, team)
     sides = {node: compiler.maps[node].channels for node in compiler.taps}
+    shapes = {node: (side // PANEL, side, PANEL) for node, side in sides.items()}
     return {
-        node: unpacked(plan.array(f"Gram {node}", (side // PANEL, side, PANEL)))
-        for node, side in sides.items()
+        node: memory.copied(unpacked(plan.array(f"Gram {node}", shape)))
+        for node, shape in shapes.items()
     }
 
 
@@ -103,7 +105,7 @@ def unpacked(panels: Array) -> Array:
 def packed(matrix: Array) -> Array:
     """Return a symmetric matrix in panels, (panels, rows, `PANEL`)."""
     panels = matrix.reshape(len(matrix), -1, PANEL)
-    return np.ascontiguousarray(np.swapaxes(panels, 0, 1))
+    return memory.copied(np.swapaxes(panels, 0, 1))
 
 
 def _features(
@@ -118,7 +120,7 @@ def _features(
     for node in wanted:
         shape = compiler.maps[node]
         extent = (shape.height, shape.width, shape.channels)
-        found[node] = plan.array(compiler.features(node), extent).copy()
+        found[node] = memory.copied(plan.array(compiler.features(node), extent))
     return found
 
 
