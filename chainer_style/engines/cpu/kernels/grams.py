@@ -30,34 +30,48 @@ DEPTH = 256
 """Positions that are summed up in registers before the sums are written."""
 
 
-@kernel(7)
-def error_row(
+@kernel(10)
+def error_rows(
     emit: Emitter,
     sums: Any,
     stride: Any,
     slots: Any,
+    apart: Any,
     target: Any,
+    wide: Any,
+    ahead: Any,
     factors: Any,
     squares: Any,
     out: Any,
 ) -> None:
-    """Write a row of a panel: the scaled sum over slots, less the target, scaled.
+    """Write a square block: scaled sums over slots, less the target, scaled.
 
-    The factors are that of the sum, that of the result, and that of its squares,
-    which are added up.
+    Parameters are the address of the sums, bytes from row to row of them, slots, and
+    bytes from one to the next; address of the target, bytes from row to row, and to
+    what is read of it next; addresses of factors, of squares, and of the result, whose
+    rows are a panel's. The factors are that of the sum, that of the result, and that
+    of its squares, which are added up.
     """
+    builder, lanes = emit.builder, 4 * emit.lanes
     scale, factor, times = (emit.spread(emit.plus(factors, 4 * i)) for i in range(3))
-    for offset in (0, 4 * emit.lanes):
-        with Loop(emit.builder, slots, [emit.constant(0)]) as turn:
-            slot = emit.plus(sums, emit.builder.mul(turn.index, stride))
-            more = emit.load(emit.plus(slot, offset))
-            turn.following = [emit.add(turn.values[0], more)]
-        wanted = emit.load(emit.plus(target, offset))
-        error = emit.subtract(emit.multiply(turn.following[0], scale), wanted)
-        total = emit.plus(squares, offset)
-        weighted = emit.multiply(times, error)
-        emit.store(emit.multiply_add(weighted, error, emit.load(total)), total)
-        emit.store(emit.multiply(error, factor), emit.plus(out, offset))
+    totals = [emit.load(emit.plus(squares, offset)) for offset in (0, lanes)]
+    with Loop(builder, emit.word(PANEL), totals) as row:
+        source = emit.plus(sums, builder.mul(row.index, stride))
+        wanted = emit.plus(target, builder.mul(row.index, wide))
+        written = emit.plus(out, emit.times(row.index, WIDE))
+        for i, total in enumerate(row.values):
+            emit.fetch(emit.plus(emit.plus(wanted, ahead), i * lanes))
+            with Loop(builder, slots, [emit.constant(0)]) as turn:
+                slot = emit.plus(source, builder.mul(turn.index, apart))
+                more = emit.load(emit.plus(slot, i * lanes))
+                turn.following = [emit.add(turn.values[0], more)]
+            goal = emit.load(emit.plus(wanted, i * lanes))
+            error = emit.subtract(emit.multiply(turn.following[0], scale), goal)
+            weighted = emit.multiply(times, error)
+            row.following.append(emit.multiply_add(weighted, error, total))
+            emit.store(emit.multiply(error, factor), emit.plus(written, i * lanes))
+    for i, total in enumerate(row.following):
+        emit.store(total, emit.plus(squares, i * lanes))
 
 
 @njit(nogil=True)
@@ -119,17 +133,20 @@ def compare(step, unit, space):
                 features = step.source + first * wide
                 _multiply(features, wide, depth, unit, other, block, WIDE, first > 0)
             sums, stride = block, WIDE
-        for i in range(PANEL):
-            target = step.target + start + i * wide if step.target else step.zeros
-            error_row(
-                sums + i * stride,
-                channels * wide,
-                step.positions,
-                target,
-                constants,
-                constants + WIDE,
-                here + i * WIDE,
-            )
+        target = step.target + start if step.target else step.zeros
+        goes = wide if step.target else 0
+        error_rows(
+            sums,
+            stride,
+            step.positions,
+            channels * wide,
+            target,
+            goes,
+            WIDE,
+            constants,
+            constants + WIDE,
+            here,
+        )
         _turn(here, step.y + (unit * channels + other * PANEL) * WIDE)
     doubles(step.partial, unit + 1)[unit] = _total(squares)
 
@@ -237,16 +254,18 @@ def style_few(step, unit, space):
     for other in range(channels // PANEL):
         _multiply(step.x, wide, positions, other, unit, block, WIDE, False)
         target = step.source + (unit * channels + other * PANEL) * WIDE
-        for row in range(0, PANEL * WIDE, WIDE):
-            error_row(
-                block + row,
-                0,
-                1,
-                target + row,
-                constants,
-                constants + WIDE,
-                block + row,
-            )
+        error_rows(
+            block,
+            WIDE,
+            1,
+            0,
+            target,
+            WIDE,
+            PANEL * WIDE,
+            constants,
+            constants + WIDE,
+            block,
+        )
         features = step.x + other * WIDE
         product_more(features, wide, block, PANEL, 1, products, WIDE, positions)
     doubles(step.result, unit + 1)[unit] = _total(squares)
