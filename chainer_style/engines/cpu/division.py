@@ -9,6 +9,7 @@ from typing import Any
 
 from chainer_style.engines.cpu.draft import Map
 from chainer_style.engines.cpu.filters import Gather, Tiles, Windows
+from chainer_style.engines.cpu.kernels.gather import VECTORS
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.kernels.winograd import LINE
 
@@ -120,18 +121,26 @@ def convolution(way: Any, read: Map, written: Map, threads: int, each: int = 1) 
 
 @convolution.register
 def _(way: Gather, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
-    panels = way.shape[0]
+    panels, stride = way.shape[0], way.stride
     narrow = 4 * panels * PANEL
-    rows = max(2 * way.kernel, 2 * CACHE // (read.width * narrow))
+    rows = max(2 * way.kernel, 2 * CACHE * stride // (read.width * narrow))
     rows = _balanced(written.height, min(rows, -(-written.height // threads)), threads)
+    reached = -(-(rows + way.kernel - 1) // stride) + 1
+    pixels = stride * written.channels
+    vector = next((i for i, size in enumerate(VECTORS) if pixels < size), None)
     return Cut(
         kind="gather",
         units=-(-written.height // rows),
-        space=(rows + way.kernel) * read.width * narrow,
+        # Vectors read beyond the last place of the last window.
+        space=reached * read.width * narrow + 4 * VECTORS[-1],
         values={
             "positions": rows,
             "panels": panels,
             "kernel": way.kernel,
+            "stride": stride,
+            # Pixels that are written at once, more than a stride has; 0: one by one.
+            "square": 0 if vector is None else -(-VECTORS[vector] // written.channels),
+            "mode": vector or 0,
         },
     )
 
@@ -171,7 +180,7 @@ def begins(way: Gather | Tiles | Windows, read: Map, written: Map) -> dict[str, 
 
     def along(read: int, written: int) -> int:
         if isinstance(way, Gather):
-            return way.pad + written - read
+            return way.pad + written - read * way.stride
         if isinstance(way, Windows):
             stride = way.conv.stride
             written = written // stride if way.backward else written * stride

@@ -236,30 +236,43 @@ class Windows(Packed):
 
 @dataclass(frozen=True)
 class Gather(Packed):
-    """The gradient of the picture by a convolution of stride 1; see `kernels.gather`.
+    """The gradient of the picture by a convolution; see `kernels.gather`.
 
     Attributes
     ----------
-    kernel, pad
+    kernel, stride, pad
         Of the convolution.
     read, written
         Channels.
     """
 
     kernel: int
+    stride: int
     pad: int
     read: int
     written: int
 
     @property
+    def wide(self) -> int:
+        """Columns of a window, filled up to whole strides."""
+        return -(-self.kernel // self.stride) * self.stride
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """(panels, channels read, `PANEL`); rows of a window, columns, channels."""
-        return -(-(self.kernel**2) * self.written // PANEL), filled(self.read), PANEL
+        numbers = self.kernel * self.wide * self.written
+        return -(-numbers // PANEL), filled(self.read), PANEL
+
+    @property
+    def cost(self) -> float:
+        """The multiplications per pixel and channel of the output."""
+        return self.shape[0] * PANEL / self.stride**2
 
     def _write(self, filters: Array, found: Array) -> None:
         """Write filters as that matrix."""
-        matrix = filters.transpose(0, 2, 3, 1).reshape(1, len(filters), -1)
-        _cut(matrix, found[None])
+        more = [(0, 0)] * 3 + [(0, self.wide - self.kernel)]
+        matrix = np.pad(filters, more).transpose(0, 2, 3, 1)
+        _cut(matrix.reshape(1, len(filters), -1), found[None])
 
 
 Way = Tiles | Windows | Gather
@@ -295,9 +308,13 @@ def way(
         return Tiles(made, conv.kernel, pad, read, written, backward, half)
     if not backward:
         return _forward(conv, inputs, raw)
-    if raw and conv.stride == conv.groups == 1:
-        return Gather(conv.kernel, conv.pad, conv.channels, inputs)
-    return _backward(conv, inputs, raw)
+    windows = _backward(conv, inputs, raw)
+    if raw and conv.groups == 1:
+        size = conv.kernel, conv.stride, conv.pad
+        gather = Gather(*size, conv.channels, inputs)
+        if conv.stride == 1 or gather.cost < _cost(windows.square, inputs, conv):
+            return gather
+    return windows
 
 
 def _forward(conv: Conv, inputs: int, raw: bool) -> Windows:
