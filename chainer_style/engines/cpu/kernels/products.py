@@ -25,6 +25,10 @@ PANEL = target.get().panel
 WIDE = 4 * PANEL
 """Bytes of a row of a panel."""
 
+AHEAD = 1024
+"""Rows of a panel at most that is asked for ahead: larger ones would push out what is
+in use, and what goes on for so long the hardware asks for by itself."""
+
 
 def _sums(
     emit: Emitter,
@@ -36,6 +40,7 @@ def _sums(
     depth: Any,
     start: list[Any],
     pairs: bool,
+    ahead: bool,
 ) -> list[Any]:
     """Emit the sums of a block: row after row, two vectors each."""
     multiply_add = emit.multiply_add_pairs if pairs else emit.multiply_add
@@ -45,6 +50,10 @@ def _sums(
     with Loop(emit.builder, depth, start) as turn:
         panel = emit.plus(b, emit.builder.mul(turn.index, b_step))
         right = [emit.load(place, vector) for place in (panel, emit.plus(panel, count))]
+        if ahead:
+            behind = emit.plus(panel, emit.times(depth, WIDE))
+            for place in (behind, emit.plus(behind, count)):
+                emit.fetch(place)
         here = emit.plus(a, emit.builder.mul(turn.index, step))
         for row, distance in enumerate(distances):
             left = emit.spread(emit.plus(here, distance), kind)
@@ -54,7 +63,12 @@ def _sums(
     return turn.following
 
 
-def _block(transposed: bool = False, add: bool = False, pairs: bool = False) -> Any:
+def _block(
+    transposed: bool = False,
+    add: bool = False,
+    pairs: bool = False,
+    ahead: bool = False,
+) -> Any:
     @kernel(7)
     def block(
         emit: Emitter,
@@ -69,7 +83,8 @@ def _block(transposed: bool = False, add: bool = False, pairs: bool = False) -> 
         """Write the product of up to `ROWS` rows and a panel.
 
         The stride of `a` is that of its rows; transposed, that of its columns, and of
-        the rows of `b` too. With pairs of bfloat16, the depth counts these.
+        the rows of `b` too. With pairs of bfloat16, the depth counts these. The panel
+        behind is asked for ahead of time, if it is to be.
         """
         builder = emit.builder
         done = builder.append_basic_block("computed")
@@ -91,7 +106,9 @@ def _block(transposed: bool = False, add: bool = False, pairs: bool = False) -> 
                 step, b_step = emit.word(4), emit.word(WIDE)
             zero = emit.constant(0)
             start = [emit.load(place) if add else zero for place in places]
-            sums = _sums(emit, a, step, distances, b, b_step, depth, start, pairs)
+            sums = _sums(
+                emit, a, step, distances, b, b_step, depth, start, pairs, ahead
+            )
             for value, place in zip(sums, places, strict=True):
                 emit.store(value, place)
             builder.branch(done)
@@ -101,11 +118,18 @@ def _block(transposed: bool = False, add: bool = False, pairs: bool = False) -> 
 
 
 block, block_more = _block(), _block(add=True)
+block_on, block_more_on = _block(ahead=True), _block(add=True, ahead=True)
 cross, cross_more = _block(transposed=True), _block(transposed=True, add=True)
-block_of_pairs = _block(pairs=True) if target.has_bfloat16() else block
+if target.has_bfloat16():
+    block_of_pairs, block_of_pairs_on = (
+        _block(pairs=True),
+        _block(pairs=True, ahead=True),
+    )
+else:
+    block_of_pairs, block_of_pairs_on = block, block_on
 
 
-def _product(block: Any) -> Any:
+def _product(block: Any, block_on: Any) -> Any:
     """Return what writes, or adds, a product of matrices, block by block.
 
     Parameters
@@ -128,10 +152,15 @@ def _product(block: Any) -> Any:
             for i in range(blocks):
                 first, last = rows * i // blocks, rows * (i + 1) // blocks
                 left, place = a + first * stride, c + first * c_stride + panel * WIDE
-                block(last - first, left, stride, right, depth, place, c_stride)
+                # The last block finds its panel in the cache: time to ask for the next.
+                if i + 1 == blocks and depth <= AHEAD:
+                    block_on(last - first, left, stride, right, depth, place, c_stride)
+                else:
+                    block(last - first, left, stride, right, depth, place, c_stride)
 
     return product
 
 
-product, product_more = _product(block), _product(block_more)
-product_of_pairs = _product(block_of_pairs)
+product = _product(block, block_on)
+product_more = _product(block_more, block_more_on)
+product_of_pairs = _product(block_of_pairs, block_of_pairs_on)
