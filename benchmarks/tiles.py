@@ -21,12 +21,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-import numpy as np  # noqa: E402
 import phases  # noqa: E402
 import processes  # noqa: E402
 from measuring import Cell  # noqa: E402
@@ -136,22 +134,20 @@ def measure(cell: Cell, problem: Problem, rounds: int) -> list[Found]:
     network, extent = problem.network, problem.content.shape[2:]
     chosen = choice.tiles(network, *extent)
     runs = {made: _with_tiles(cell, problem, chosen, made) for made in TILES}
-    names = [line.name for line in runs[TILES[0]].plan.draft.lines]
-    times: dict[int, list[Any]] = {made: [] for made in TILES}
+    times: dict[int, list[Mapping[str, float]]] = {made: [] for made in TILES}
     for _, (made, run) in itertools.product(range(rounds), runs.items()):
         # The first one finds the caches full of what the others left.
         times[made] += [_timed(run) for _ in range(TURN)][1:]
-    medians = {made: np.median(own, axis=0) for made, own in times.items()}
     shapes = network.shapes(*extent)
     found = []
     for (name, backward), tile in chosen.items():
         step = f"{name}{' back' * backward}"
-        if not tile or step not in names:
+        if not tile or step not in times[tile][0]:
             continue
         ends = shapes[network[name].inputs[0]], shapes[name]
         read, written = ends[::-1] if backward else ends
         cycles = {m: choice.cycles(m, read.channels, written) for m in TILES}
-        seconds = {m: float(medians[m][names.index(step)]) for m in TILES}
+        seconds = {m: statistics.median(own[step] for own in times[m]) for m in TILES}
         found.append(Found(step, tile, cycles, seconds))
     return found
 
@@ -172,12 +168,15 @@ def _with_tiles(
     return Iteration(problem, parameters, found, threads)
 
 
-def _timed(run: Iteration) -> Any:
-    """Iterate with the picture at rest, and return the seconds of each step."""
+def _timed(run: Iteration) -> Mapping[str, float]:
+    """Iterate with the picture at rest, and return the seconds of each step by name.
+
+    Where a step comes depends on the tiles: losses go to convolutions that wait.
+    """
     seconds = -time.perf_counter()
     run.step(0.0)
     seconds += time.perf_counter()
-    return run.plan.shares() * seconds
+    return {name: share * seconds for name, share in run.plan.times().items()}
 
 
 def table(found: Sequence[Found]) -> Iterator[str]:
