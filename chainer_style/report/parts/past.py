@@ -23,7 +23,7 @@ HEAD = (
     "Measured",
     "Targets, s",
     "Iteration, s",
-    "per megapixel",
+    "per MP",
 )
 
 
@@ -97,7 +97,7 @@ def _measured(records: Mapping[PastCell, PastRecord]) -> dict[PastCell, PastReco
 def table(measured: Mapping[PastCell, PastRecord]) -> str:
     """Return the measured sizes of a machine."""
     rows = [_row(cell, record) for cell, record in measured.items()]
-    title = "Memory and time of VGG-16, size by size."
+    title = "Memory and time of VGG-16, size by size; 8K is 7680×4320."
     return rst.table(HEAD, rows, title, "numbers")
 
 
@@ -107,7 +107,7 @@ def _row(cell: PastCell, record: PastRecord) -> list[str]:
     if cut["tiles"] > 1:
         tiles += f" of {cut['side']} px"
     return [
-        cell.size,
+        cell.size.partition(",")[0],
         f"{cell.gib} GiB",
         tiles,
         _kept(record),

@@ -68,7 +68,7 @@ def test_memory_and_time_size_by_size(save: Save, tmp_path: Path) -> None:
         ]
     )
     assert row in text
-    assert "* - 8K, 7680×4320 px - 4 GiB - 84 of 640 px - conv3_3, conv4_3 -" in text
+    assert "* - 8K - 4 GiB - 84 of 640 px - conv3_3, conv4_3 -" in text
     assert "- 300 - 9.04" in text
     assert "seeded weights, 3 threads" in text
     assert "were in a file, for want of memory, at 8K, 7680×4320 px." in text
