@@ -53,9 +53,12 @@ def _zeros(size: int) -> npt.NDArray[np.uint8]:
         room = mmap.mmap(-1, size + LARGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MemoryError(f"unable to allocate {size} bytes") from error
+    start = -np.frombuffer(room, np.uint8).ctypes.data % LARGE
     with contextlib.suppress(OSError):  # a system without them
-        room.madvise(advice)
-    return _begin(np.frombuffer(room, np.uint8), LARGE, size)
+        # The end stays in small ones, of which no more are taken than are needed.
+        room.madvise(advice, start, size // LARGE * LARGE)
+    room.resize(start + size)
+    return np.frombuffer(room, np.uint8)[start:]
 
 
 def copied(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -152,6 +152,18 @@ def test_zeros_asks_for_large_pages():
     assert "hg" in flags
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it")
+def test_zeros_take_no_more_than_they_are():
+    sizes = [3 * memory.LARGE + 4096] * 32
+    addresses, before = memory.address_space(), memory.resident()
+    found = [memory.zeros(size) for size in sizes]
+    for part in found:
+        part[:] = 1
+    assert memory.resident() - before == pytest.approx(sum(sizes), rel=0.01)
+    taken = memory.address_space() - addresses
+    assert sum(sizes) <= taken < sum(sizes) + len(sizes) * memory.LARGE
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells addresses")
 def test_zeros_go_back_at_once():
     before = memory.address_space()
