@@ -69,7 +69,7 @@ class Packed(abc.ABC):
         """Bytes of that array."""
         return math.prod(self.shape) * (2 if self.half else 4)
 
-    def pack(self, filters: Array, room: Array | None = None) -> Array:
+    def pack(self, filters: Array, room: Array) -> Array:
         """Return filters, (out, in / groups, kernel, kernel), as they are read.
 
         Parameters
@@ -77,10 +77,8 @@ class Packed(abc.ABC):
         filters
             As they are.
         room
-            Where to write them: as many bytes as they take, all zero. None: anywhere.
+            Where to write them: as many bytes as they take, all zero.
         """
-        if room is None:
-            room = np.zeros(self.nbytes, np.uint8)
         if self.half:
             found = np.zeros(self.shape, np.float32)
             self._write(filters, found)

@@ -120,13 +120,10 @@ def _block(
 block, block_more = _block(), _block(add=True)
 block_on, block_more_on = _block(ahead=True), _block(add=True, ahead=True)
 cross, cross_more = _block(transposed=True), _block(transposed=True, add=True)
+block_of_pairs, block_of_pairs_on = block, block_on
 if target.has_bfloat16():
-    block_of_pairs, block_of_pairs_on = (
-        _block(pairs=True),
-        _block(pairs=True, ahead=True),
-    )
-else:
-    block_of_pairs, block_of_pairs_on = block, block_on
+    block_of_pairs = _block(pairs=True)
+    block_of_pairs_on = _block(pairs=True, ahead=True)
 
 
 def _product(block: Any, block_on: Any) -> Any:
