@@ -47,7 +47,13 @@ setup(
     long_description_content_type="text/x-rst",
     license="MIT",
     packages=find_packages(include=["chainer_style", "chainer_style.*"]),
-    package_data={"chainer_style": ["report/templates/*", "report/parts/*.j2"]},
+    package_data={
+        "chainer_style": [
+            "engines/cuda/kernels/*.cu",
+            "report/templates/*",
+            "report/parts/*.j2",
+        ]
+    },
     python_requires=">=3.11",
     install_requires=[
         "chainer==7.8.1",

@@ -1,0 +1,1 @@
+"""Engine ``cuda``: a static plan on an NVIDIA GPU, replayed as one CUDA graph."""

@@ -1,0 +1,320 @@
+"""From a network's graph to a program: forward, and back to the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chainer_style.engines.cuda.nodes import Back, Layers
+from chainer_style.engines.cuda.objective import Objective, TapTerms
+from chainer_style.engines.cuda.steps import (
+    Argument,
+    Launch,
+    Part,
+    Product,
+    Program,
+    Step,
+)
+from chainer_style.engines.steps import BETA1, BETA2
+from chainer_style.networks import INPUT, Network
+from chainer_style.networks.nodes import Conv, Dropout, Node, ReLU
+
+FLOAT = 4
+"""Bytes of a number in single precision."""
+
+BLOCKS = 264
+"""Blocks of a kernel that sums: two for each multiprocessor of a large card."""
+
+
+class Compiler:
+    """Drafts the programs of one network for pictures of one size.
+
+    A ReLU costs no step where a convolution writes its output at once, or where its
+    only readers are pooling layers, which rectify what they read. Gradients of a map
+    are added up by those who read it; what a ReLU stopped is masked by the last of
+    them.
+
+    Parameters
+    ----------
+    network
+        Up to its taps.
+    height, width
+        Of the picture.
+    width_of_feature
+        Bytes of a feature.
+
+    Raises
+    ------
+    UserError
+        If the network has a node that no kernel computes.
+    """
+
+    def __init__(
+        self, network: Network, height: int, width: int, width_of_feature: int
+    ) -> None:
+        self._network = network
+        self.shapes = network.shapes(height, width)
+        self._taps = {tap.node for tap in network.taps}
+        self._readers: dict[str, list[Node]] = {name: [] for name in self.shapes}
+        for node in network.nodes:
+            for name in node.inputs:
+                self._readers[name].append(node)
+        self._layers = Layers(self.shapes, width_of_feature)
+        self._where = {INPUT: INPUT}
+        self._lazy: set[str] = set()
+        self._fused: dict[str, str] = {}
+        self._place()
+
+    # -- where maps lie ----------------------------------------------------
+
+    def _place(self) -> None:
+        """Decide which nodes have a map of their own, and which share one."""
+        for node in self._network.nodes:
+            source = node.inputs[0]
+            if isinstance(node, Dropout):
+                self._where[node.name] = self._where[source]
+                if source in self._lazy:
+                    self._lazy.add(node.name)
+            elif isinstance(node, ReLU) and self._is_fused(node):
+                self._fused[source] = node.name
+                self._where[source] = self._where[node.name] = node.name
+            elif isinstance(node, ReLU) and self._is_lazy(node):
+                self._lazy.add(node.name)
+                self._where[node.name] = self._where[source]
+            else:
+                self._where[node.name] = node.name
+
+    def _is_fused(self, node: Node) -> bool:
+        source = node.inputs[0]
+        alone = source != INPUT and self._readers[source] == [node]
+        return (
+            alone
+            and source not in self._taps
+            and isinstance(self._network[source], Conv)
+        )
+
+    def _is_lazy(self, node: Node) -> bool:
+        readers = self._readers[node.name]
+        pooled = bool(readers) and all(self._layers.rectifies(r) for r in readers)
+        # A ReLU of a ReLU would be masked twice, which no step does.
+        again = node.inputs[0] in self._lazy
+        return pooled and not again and node.name not in self._taps
+
+    def map(self, node: str) -> str:
+        """Return the buffer that holds a node's output."""
+        return f"map {self._where[node]}"
+
+    def _gradient(self, node: str) -> str:
+        return f"gradient {self._where[node]}"
+
+    def _shares(self, node: Node) -> bool:
+        """Whether a node has no step of its own."""
+        if isinstance(node, Dropout) or node.name in self._lazy:
+            return True
+        return isinstance(node, ReLU) and self._where[node.inputs[0]] == node.name
+
+    # -- programs ----------------------------------------------------------
+
+    def features(self, *, grams: bool) -> Program:
+        """Return the program that computes features at the taps.
+
+        Parameters
+        ----------
+        grams
+            Whether Gram matrices are wanted; else the features themselves.
+        """
+        draft = _Draft()
+        self._forward(draft)
+        for tap in dict.fromkeys(tap.node for tap in self._network.taps):
+            if grams:
+                self._gram(draft, tap)
+        kept = (f"gram {t}" if grams else self.map(t) for t in self._taps)
+        return draft.program(kept)
+
+    def iteration(self, objective: Objective, epsilon: float | None) -> Program:
+        """Return the program of an iteration.
+
+        Parameters
+        ----------
+        objective
+            The losses.
+        epsilon
+            Of Adam; None: the picture is not moved.
+        """
+        draft = _Draft()
+        self._forward(draft)
+        for terms in objective.taps:
+            self._gram(draft, terms.tap.node)
+            self._compare(draft, terms, objective)
+        written: set[str] = set()
+        for node in reversed(self._network.nodes):
+            if not self._shares(node):
+                self._finish(draft, node.name, objective, written)
+                self._back(draft, node, written)
+        self._finish(draft, INPUT, objective, written)
+        self._collect(draft, objective)
+        count = len(objective.terms)
+        given = ("partial", "weights", "losses", "counter", BLOCKS)
+        draft.launch("tell", given, count, count)
+        if epsilon is not None:
+            self._move(draft, epsilon)
+        return draft.program(())
+
+    def _forward(self, draft: _Draft) -> None:
+        layers, (planes, height, width) = self._layers, self.shapes[INPUT]
+        pixels = height * width
+        x = draft.buffer(self.map(INPUT), layers.size(INPUT))
+        draft.launch(
+            "spread",
+            ("picture", x, "counter", pixels, planes, layers.channels(INPUT)),
+            pixels,
+        )
+        for node in self._network.nodes:
+            if self._shares(node):
+                continue
+            inputs = [self.map(name) for name in node.inputs]
+            y = draft.buffer(self.map(node.name), layers.size(node.name))
+            rectified = node.name in self._fused or node.inputs[0] in self._lazy
+            for name, size in layers.beside(node).items():
+                draft.buffer(name, size)
+            draft.steps += layers.forward(node, inputs, y, rectified)
+
+    def _gram(self, draft: _Draft, node: str) -> None:
+        shape, channels = self.shapes[node], self._layers.channels(node)
+        gram = draft.buffer(f"gram {node}", FLOAT * channels**2)
+        x, positions = self.map(node), shape.height * shape.width
+        sizes = (channels, channels, positions)
+        draft.steps.append(Product(node, x, x, gram, *sizes, transposed=True))
+
+    def _compare(self, draft: _Draft, terms: TapTerms, objective: Objective) -> None:
+        """Make of a Gram matrix what the gradient is made with."""
+        node, channels = terms.tap.node, self._layers.channels(terms.tap.node)
+        error = draft.buffer(f"error {node}", self._layers.bytes * channels**2)
+        slope = objective.scale * terms.style_slope
+        partial = self._partial(objective, "style", node)
+        given = (f"gram {node}", f"style {node}", error, partial)
+        numbers = (channels**2, terms.mean, slope)
+        draft.launch("compare", (*given, *numbers), channels**2, BLOCKS)
+
+    def _partial(self, objective: Objective, kind: str, node: str) -> Part:
+        index = objective.terms.index((kind, node))
+        return Part("partial", FLOAT * BLOCKS * index)
+
+    # -- back --------------------------------------------------------------
+
+    def _reading(self, node: str) -> list[Node]:
+        """Return who reads the map of a node, through whatever shares it."""
+        where = self._where[node]
+        return [
+            reader
+            for name, place in self._where.items()
+            if place == where
+            for reader in self._readers[name]
+            if not self._shares(reader)
+        ]
+
+    def _tapped(self, node: str, objective: Objective) -> list[TapTerms]:
+        where = self._where[node]
+        return [t for t in objective.taps if self._where[t.tap.node] == where]
+
+    def _is_masked(self, node: str) -> bool:
+        """Whether the map of a node is behind the ReLU that its layer includes."""
+        return self._where[node] in self._fused.values()
+
+    def _finish(
+        self, draft: _Draft, node: str, objective: Objective, written: set[str]
+    ) -> None:
+        """Add to a gradient what begins there, when all who read the map are done."""
+        taps = self._tapped(node, objective)
+        masked = self._is_masked(node) and not self._masks_itself(node)
+        for terms in taps:
+            self._begin(draft, terms, written)
+        slopes = [t for t in taps if t.content_slope]
+        if not slopes and not masked:
+            return
+        x, gx = self.map(node), self._gradient(node)
+        count = self._layers.count(node)
+        content: tuple[Argument, ...] = (None, gx, None)
+        slope = 0.0
+        if slopes:
+            (terms,) = slopes
+            slope = objective.scale * terms.content_slope
+            place = self._partial(objective, "content", terms.tap.node)
+            content = (f"content {terms.tap.node}", gx, place)
+        given = (x, *content, count, slope, int(masked))
+        draft.launch("complete", given, count, BLOCKS)
+
+    def _begin(self, draft: _Draft, terms: TapTerms, written: set[str]) -> None:
+        """Begin with the gradient of a style loss, or add it."""
+        node = terms.tap.node
+        shape, channels = self.shapes[node], self._layers.channels(node)
+        gx = draft.buffer(self._gradient(node), self._layers.size(node))
+        sizes = (shape.height * shape.width, channels, channels)
+        given = (node, self.map(node), f"error {node}", gx, *sizes)
+        draft.steps.append(Product(*given, adding=gx in written))
+        written.add(gx)
+
+    def _masks_itself(self, node: str) -> bool:
+        """Whether the only one who has a part of a map's gradient can mask it."""
+        where = self._where[node]
+        tapped = any(self._where[tap] == where for tap in self._taps)
+        return len(self._reading(node)) == 1 and not tapped
+
+    def _back(self, draft: _Draft, node: Node, written: set[str]) -> None:
+        """Carry the gradient of a node's output to its inputs."""
+        y, gy = self.map(node.name), self._gradient(node.name)
+        for index, name in enumerate(node.inputs):
+            gx = draft.buffer(self._gradient(name), self._layers.size(name))
+            room = draft.buffer(f"second {gx}", self._layers.size(name))
+            alone = self._is_masked(name) and self._masks_itself(name)
+            masked, adding = name in self._lazy or alone, gx in written
+            ends = index, self.map(name), y, gy, gx, room
+            draft.steps += self._layers.back(node, Back(*ends, masked, adding))
+            written.add(gx)
+
+    def _collect(self, draft: _Draft, objective: Objective) -> None:
+        """Take the picture's gradient out of the network."""
+        planes, height, width = self.shapes[INPUT]
+        weight = objective.variation
+        # One picture of a row, or of a column, has no differences there.
+        down = weight / max(planes * (height - 1) * width, 1)
+        right = weight / max(planes * height * (width - 1), 1)
+        partial: Argument = "unread"
+        if weight:
+            partial = self._partial(objective, "variation", "")
+        else:
+            draft.buffer("unread", FLOAT * BLOCKS)
+        extents = (height, width, planes, self._layers.channels(INPUT))
+        given = (self._gradient(INPUT), "picture", "slope", partial, *extents)
+        numbers = (1 / objective.scale, down, right)
+        draft.launch("collect", (*given, *numbers), planes * height * width, BLOCKS)
+
+    def _move(self, draft: _Draft, epsilon: float) -> None:
+        planes, height, width = self.shapes[INPUT]
+        moments = ("picture", "first", "second", "slope")
+        given = (*moments, "bounds", "rates", "counter", height * width, planes)
+        numbers = (BETA1, BETA2, epsilon)
+        draft.launch("move", (*given, *numbers), planes * height * width)
+
+
+class _Draft:
+    """Steps as they are drafted."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self._sizes: dict[str, int] = {}
+
+    def buffer(self, name: str, size: int) -> str:
+        self._sizes[name] = max(size, self._sizes.get(name, 0))
+        return name
+
+    def launch(
+        self,
+        kernel: str,
+        arguments: Sequence[Argument],
+        count: int,
+        blocks: int | None = None,
+    ) -> None:
+        self.steps.append(Launch(kernel, tuple(arguments), count, blocks))
+
+    def program(self, kept: Iterable[str]) -> Program:
+        return Program(tuple(self.steps), self._sizes, frozenset(kept))

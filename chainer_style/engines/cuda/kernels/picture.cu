@@ -1,0 +1,66 @@
+// A picture, plane by plane, as the map that the network reads. The first kernel of an
+// iteration: it also moves the counter that tells where losses and rates are.
+extern "C" __global__ void spread(const float *picture, feature *x, int *counter,
+                                  int pixels, int planes, int channels) {
+  EACH(i, pixels) {
+    for (int first = 0; first < channels; first += MANY) {
+      pack all;
+      for (int k = 0; k < MANY; ++k) {
+        int c = first + k;
+        all.at[k] = narrow(c < planes ? picture[c * (wide)pixels + i] : 0.0f);
+      }
+      *(pack *)(x + i * channels + first) = all;
+    }
+  }
+  if (blockIdx.x == 0 && threadIdx.x == 0) counter[0] += 1;
+}
+
+// The picture's gradient, plane by plane, with that of the total variation, whose
+// weighted value it adds up. down and right are the weight over the number of
+// differences in either direction.
+extern "C" __global__ void collect(const feature *gx, const float *picture,
+                                   float *gradient, float *partial, int height,
+                                   int width, int planes, int channels, float scale,
+                                   float down, float right) {
+  float total = 0.0f;
+  wide pixels = (wide)height * width;
+  EACH(i, planes * pixels) {
+    wide pixel = i % pixels;
+    int c = (int)(i / pixels), row = (int)(pixel / width), column = (int)(pixel % width);
+    float own = picture[i], sum = scale * widen(gx[pixel * channels + c]);
+    if (row + 1 < height) {
+      float step = picture[i + width] - own;
+      total += down * step * step;
+      sum -= 2 * down * step;
+    }
+    if (row > 0) sum += 2 * down * (own - picture[i - width]);
+    if (column + 1 < width) {
+      float step = picture[i + 1] - own;
+      total += right * step * step;
+      sum -= 2 * right * step;
+    }
+    if (column > 0) sum += 2 * right * (own - picture[i - 1]);
+    gradient[i] = sum;
+  }
+  add_up(total, partial);
+}
+
+// Adam and the clip. bounds: the lowest value of each plane, then the highest.
+extern "C" __global__ void move(float *picture, float *first, float *second,
+                                const float *gradient, const float *bounds,
+                                const float *rates, const int *counter, int pixels,
+                                int planes, float beta1, float beta2, float epsilon) {
+  float rate = rates[counter[0]];
+  EACH(i, planes * (wide)pixels) {
+    int plane = (int)(i / pixels);
+    float slope = gradient[i];
+    float m = first[i] + (1 - beta1) * (slope - first[i]);
+    float v = second[i] + (1 - beta2) * (slope * slope - second[i]);
+    float to = picture[i] - rate * m / (sqrtf(v) + epsilon);
+    first[i] = m;
+    second[i] = v;
+    // A NaN must stay one, to be seen.
+    to = to < bounds[plane] ? bounds[plane] : to;
+    picture[i] = to > bounds[planes + plane] ? bounds[planes + plane] : to;
+  }
+}

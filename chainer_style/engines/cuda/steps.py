@@ -1,0 +1,215 @@
+"""What a plan is made of: kernels, convolutions and products that name buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from chainer_style.engines.arena import Arena, Buffer, arrange
+
+ALIGNMENT = 256
+"""Bytes: where a buffer may begin, as CUDA's own allocations do."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What lies in a buffer from one of its bytes on."""
+
+    buffer: str
+    start: int
+
+
+Argument = str | Part | int | float | None
+"""Of a kernel: a buffer, a number, or no address."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A kernel of ``kernels/``.
+
+    Attributes
+    ----------
+    kernel
+        Its name.
+    arguments
+        In its own order.
+    count
+        Numbers that its threads share.
+    blocks
+        How many, where it sums: each block leaves one sum.
+    """
+
+    kernel: str
+    arguments: tuple[Argument, ...]
+    count: int
+    blocks: int | None = None
+
+    def uses(self) -> Iterator[str]:
+        """Yield the buffers."""
+        for argument in self.arguments:
+            if isinstance(argument, Part):
+                yield argument.buffer
+            elif isinstance(argument, str):
+                yield argument
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A convolution of maps whose channels are filled up.
+
+    Attributes
+    ----------
+    inputs, outputs
+        Channels of its input and of its output, in memory.
+    groups
+        Parts that the channels fall into.
+    kernel, stride, pad
+        Along both sides.
+    height, width
+        Of the input.
+    out_height, out_width
+        Of the output.
+    """
+
+    inputs: int
+    outputs: int
+    groups: int
+    kernel: int
+    stride: int
+    pad: int
+    height: int
+    width: int
+    out_height: int
+    out_width: int
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution, or what carries its gradient back.
+
+    Attributes
+    ----------
+    name
+        The layer's.
+    way
+        ``forward``: y = W x + b, rectified if asked to. ``back``: the gradient of x
+        from that of y, where `mask` is above zero if there is one.
+    geometry
+        Of the forward convolution, both ways.
+    source, target
+        What is read, and what is written.
+    filters
+        Shape (outputs, kernel, kernel, inputs / groups).
+    bias
+        One number per output; forward alone.
+    rectified
+        Whether the output is max(y, 0); forward alone.
+    mask
+        A map of the input's shape; back alone.
+    """
+
+    name: str
+    way: Literal["forward", "back"]
+    geometry: Geometry
+    source: str
+    target: str
+    filters: str
+    bias: str | None = None
+    rectified: bool = False
+    mask: str | None = None
+
+    def uses(self) -> Iterator[str]:
+        """Yield the buffers."""
+        yield from (self.source, self.target, self.filters)
+        yield from (name for name in (self.bias, self.mask) if name is not None)
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product of matrices of features, row by row.
+
+    Attributes
+    ----------
+    name
+        The tap's.
+    left, right
+        Matrices of features.
+    out
+        Its result: single precision where `left` is transposed, features elsewhere.
+    rows, columns, depth
+        Extents of the result, and how many products a number of it sums.
+    transposed
+        Whether it is the transpose of `left`, stored as depth rows, that is multiplied:
+        a Gram matrix.
+    adding
+        Whether the result is added to what is there.
+    """
+
+    name: str
+    left: str
+    right: str
+    out: str
+    rows: int
+    columns: int
+    depth: int
+    transposed: bool = False
+    adding: bool = False
+
+    def uses(self) -> Iterator[str]:
+        """Yield the buffers."""
+        yield from (self.left, self.right, self.out)
+
+
+Step = Launch | Convolution | Product
+
+
+@dataclass(frozen=True)
+class Program:
+    """Steps in order.
+
+    Attributes
+    ----------
+    steps
+        They name the buffers that they use. A name without a size is that of something
+        that is there already.
+    sizes
+        Bytes of the buffers, by name.
+    kept
+        Those that are read when the last step is done.
+    """
+
+    steps: tuple[Step, ...]
+    sizes: dict[str, int]
+    kept: frozenset[str] = frozenset()
+
+    def buffers(self) -> list[Buffer]:
+        """Return the buffers with the moments of their use."""
+        moments: dict[str, list[int]] = {}
+        for moment, step in enumerate(self.steps):
+            for name in step.uses():
+                if name in self.sizes:
+                    moments.setdefault(name, []).append(moment)
+        end = len(self.steps)
+        return [
+            Buffer(
+                name,
+                aligned(self.sizes[name]),
+                when[0],
+                end if name in self.kept else when[-1],
+            )
+            for name, when in moments.items()
+        ]
+
+    def arrange(self) -> Arena:
+        """Return where the buffers lie."""
+        return arrange(self.buffers())
+
+    def foreign(self) -> set[str]:
+        """Return the names that have to be there already."""
+        return {name for step in self.steps for name in step.uses()} - set(self.sizes)
+
+
+def aligned(size: int) -> int:
+    """Return bytes, rounded up to where the next buffer may begin."""
+    return -(-size // ALIGNMENT) * ALIGNMENT

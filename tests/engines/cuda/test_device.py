@@ -1,0 +1,240 @@
+"""A device of CUDA: what it refuses, and all of it on stand-ins for its libraries."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+import fake_cudnn
+import fake_cupy
+import host_machine
+import numpy as np
+import problems
+import pytest
+from fake_cublas import Library
+
+from chainer_style import engines
+from chainer_style.engines import devices
+from chainer_style.engines.base import Device
+from chainer_style.engines.cuda import device as of_cuda
+from chainer_style.engines.cuda import products, tuning
+from chainer_style.engines.cuda.device import CudaDevice, format_of
+from chainer_style.engines.cuda.engine import CudaEngine
+from chainer_style.engines.cuda.steps import Geometry
+from chainer_style.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("asked", "capability", "given"),
+    [
+        (None, (9, 0), "tf32"),
+        (None, (7, 5), "float32"),
+        ("float32", (5, 2), "float32"),
+        ("bf16", (8, 0), "bf16"),
+        ("fp16", (7, 0), "fp16"),
+    ],
+)
+def test_precisions_of_a_card(asked, capability, given):
+    assert format_of(asked, capability, "card").name == given
+
+
+@pytest.mark.parametrize(
+    ("asked", "capability", "told"),
+    [
+        ("tf32", (7, 5), "card has compute capability 7.5, and tf32 wants 8.0"),
+        ("bf16", (7, 5), "bf16 wants 8.0; take --precision float32"),
+        ("fp16", (6, 1), "fp16 wants 7.0"),
+        ("float64", (9, 0), "does not compute in float64; choose one of: float32"),
+    ],
+)
+def test_what_a_card_does_not_multiply(asked, capability, told):
+    with pytest.raises(UserError, match=told):
+        format_of(asked, capability, "card")
+
+
+def test_it_wants_a_gpu():
+    with pytest.raises(UserError, match="'cuda' computes on a GPU only; add --gpu 0"):
+        engines.check("cuda", Device())
+
+
+def test_what_is_missing_is_told(monkeypatch):
+    monkeypatch.setattr(devices, "obstacle", lambda device: None)
+    monkeypatch.setitem(sys.modules, "cudnn", None)
+    with pytest.raises(UserError, match=r"no cuDNN for --engine cuda: .*; run: pip"):
+        engines.check("cuda", Device(0))
+    missing = devices.Obstacle("no CUDA device", "it is out", "put it in")
+    monkeypatch.setattr(devices, "obstacle", lambda device: missing)
+    with pytest.raises(UserError, match="cuda: it is out; put it in, or take --engine"):
+        engines.check("cuda", Device(0))
+
+
+# -- on stand-ins ------------------------------------------------------------
+
+
+class ComputingGraph(fake_cudnn.Graph):
+    """A graph whose plans compute, on the fake device."""
+
+    cupy = None
+
+    def execute_plan_at_index(self, pack, workspace, index, handle=None):
+        assert index in self.built
+        assert handle == 5
+        self.cupy.do(lambda: self._compute(pack))
+
+    def _compute(self, pack):
+        (name, given), *others = self.operations
+        image = given.get("image", given.get("loss"))
+        filters = given.get("weight", given.get("filter"))
+        outputs, depth, kernel, _ = filters.given["dim"]
+        W = self._array(filters, pack).transpose(0, 2, 3, 1).astype(float)
+        x = self._array(image, pack)[0].transpose(1, 2, 0).astype(float)
+        target = self.of(pack, self.out)
+        if name == "conv_fprop":
+            inputs, height, width = image.given["dim"][1:]
+            made = self.out.given["dim"][2:]
+            geometry = self._geometry(given, inputs, outputs, depth, kernel)
+            g = Geometry(*geometry, height, width, *made)
+            y = host_machine.forward(x, W, g)
+            for other, more in others:
+                if other == "bias":
+                    y += self._array(more["bias"], pack).ravel()
+                else:
+                    y = np.maximum(y, 0)
+        else:
+            inputs, height, width = self.out.given["dim"][1:]
+            geometry = self._geometry(given, inputs, outputs, depth, kernel)
+            g = Geometry(*geometry, height, width, *image.given["dim"][2:])
+            y = host_machine.back(x, W, g)
+            for _, more in others:
+                seen = self._array(more["input"], pack)[0].transpose(1, 2, 0)
+                y[~(seen > 0)] = 0
+        target[0] = y.transpose(2, 0, 1)
+
+    @staticmethod
+    def _geometry(given, inputs, outputs, depth, kernel):
+        stride, pad = given["stride"][0], given["padding"][0]
+        return inputs, outputs, inputs // depth, kernel, stride, pad
+
+    def of(self, pack, tensor):
+        dim, strides = tensor.given["dim"], tensor.given["stride"]
+        raw = (ctypes.c_float * int(np.prod(dim))).from_address(pack[tensor.get_uid()])
+        flat = np.frombuffer(raw, np.float32)
+        return np.lib.stride_tricks.as_strided(flat, dim, [4 * s for s in strides])
+
+    _array = lambda self, tensor, pack: self.of(pack, tensor)  # noqa: E731
+
+    def _operate(self, name, **given):
+        self.out = super()._operate(name, **given)
+        return self.out
+
+
+@pytest.fixture
+def cupy(monkeypatch):
+    if host_machine.COMPILER is None:
+        pytest.skip(host_machine.MISSING)
+    fake = fake_cupy.Cupy()
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    monkeypatch.setitem(sys.modules, "cudnn", fake_cudnn)
+    monkeypatch.setattr(fake_cudnn, "pygraph", ComputingGraph)
+    monkeypatch.setattr(ComputingGraph, "cupy", fake)
+    monkeypatch.setattr(of_cuda, "check", lambda device: None)
+    monkeypatch.setattr(tuning, "TRIED", 2)
+    monkeypatch.setattr(tuning, "TIMES", 1)
+
+    class Captured(Library):
+        def gemm(self, *given):
+            fake.do(lambda: super(Captured, self).gemm(*given))
+
+    monkeypatch.setattr(products, "load", lambda version: Captured())
+    return fake
+
+
+def test_an_engine_on_it_gives_the_references_pictures(weights_of, cupy):
+    problem = problems.make(weights_of, "vgg16", 20, 27, "modern", iterations=5)
+    true, gradient = problems.reference(problem)
+    engine = engines.create("cuda", problem, Device(0))
+    assert isinstance(engine, CudaEngine)
+    losses, found = engine.evaluate(problem.start)
+    assert losses.total == pytest.approx(true.total, rel=1e-5)
+    assert problems.relative(found, gradient) < 1e-5
+    precise = engines.create("chainer", problem, Device(), "float64")
+    launches = fake_cupy.Graph.launches
+    readers = [engine.step() for _ in range(5)]
+    assert fake_cupy.Graph.launches == launches + 5
+    for read in readers:
+        assert read().total == pytest.approx(precise.step()().total, rel=1e-4)
+    assert np.abs(engine.image - precise.image).mean() < 1e-2
+
+
+def test_graphs_of_cudnn_are_built_once_for_a_geometry(weights_of, cupy, monkeypatch):
+    monkeypatch.setattr(fake_cudnn.Graph, "made", [])
+    problem = problems.make(weights_of, "vgg16", 20, 27, "modern")
+    problem = problems.dataclasses.replace(problem, style=problem.content)
+    engine = engines.create("cuda", problem, Device(0))
+    made = len(fake_cudnn.Graph.made)
+    engine.evaluate(problem.start)
+    assert len(fake_cudnn.Graph.made) == made
+    # Ten convolutions, of which two pairs are alike, and those of them that go back.
+    assert made <= 20
+
+
+def test_a_convolution_that_is_not_fused(weights_of, cupy, monkeypatch):
+    refused = frozenset({"bias", "relu", "relu_backward"})
+    monkeypatch.setattr(ComputingGraph, "refused", refused)
+    problem = problems.make(weights_of, "vgg16", 20, 27, "modern")
+    true, gradient = problems.reference(problem)
+    losses, found = engines.create("cuda", problem, Device(0)).evaluate(problem.start)
+    assert losses.total == pytest.approx(true.total, rel=1e-5)
+    assert problems.relative(found, gradient) < 1e-5
+
+
+def test_a_convolution_that_cudnn_cannot_compute(weights_of, cupy, monkeypatch):
+    monkeypatch.setattr(ComputingGraph, "refused", frozenset({"conv_fprop"}))
+    problem = problems.make(weights_of, "vgg16", 20, 27, "modern")
+    told = "cuDNN cannot compute conv1_1 in tf32 on Fake 100: for it; take another"
+    with pytest.raises(UserError, match=told):
+        engines.create("cuda", problem, Device(0))
+
+
+def test_too_large_a_picture_is_refused_before_it_is_begun(weights_of, cupy):
+    problem = problems.make(weights_of, "vgg16", 20, 27, "modern")
+    device = CudaDevice(Device(0))
+    cupy.free = (1 << 28) + (1 << 25) + (1 << 20)
+    told = r"needs .* more on Fake 100, where .* are free; take a smaller --width"
+    with pytest.raises(UserError, match=told):
+        engines.create("cuda", problem, Device(0))
+    with pytest.raises(UserError, match=told):
+        device.allocate(cupy.free + 1)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16", "fp16"])
+@pytest.mark.parametrize("name", ["vgg16", "nin", "googlenet", "alexnet"])
+@pytest.mark.parametrize("protocol", ["2016", "modern"])
+def test_a_card_gives_the_references_losses(weights_of, precision, name, protocol):
+    bound = {"float32": 1e-4, "tf32": 2e-2, "bf16": 0.15, "fp16": 3e-2}[precision]
+    least = problems.smallest(name, protocol)
+    problem = problems.make(weights_of, name, least + 35, least + 50, protocol)
+    true, gradient = problems.reference(problem)
+    losses, found = engines.create("cuda", problem, Device(0), precision).evaluate(
+        problem.start
+    )
+    assert losses.total == pytest.approx(true.total, rel=bound)
+    np.testing.assert_allclose(losses.style, true.style, rtol=bound)
+    assert problems.relative(found, gradient) < bound
+
+
+@pytest.mark.gpu
+def test_a_card_takes_the_references_way(weights_of):
+    problem = problems.make(weights_of, "vgg16", 70, 75, "modern", iterations=80)
+    precise = engines.create("chainer", problem, Device(), "float32")
+    engine = engines.create("cuda", problem, Device(0), "float32")
+    readers = [engine.step() for _ in range(80)]
+    told = [precise.step()().total for _ in range(80)]
+    assert [read().total for read in readers[:20]] == pytest.approx(told[:20], rel=1e-2)
+    assert readers[-1]().total == pytest.approx(told[-1], rel=0.1)
+    assert np.abs(engine.image - precise.image).mean() < 5
+    state = engine.state
+    other = engines.create("cuda", problem, Device(0), "float32")
+    other.restore(state)
+    assert other.step()() == engine.step()()
