@@ -190,7 +190,9 @@ class Transfer:
         self.scale, self.done, self.record = found.scale, found.done, found.record
         self.engine.restore(found.state)
 
-    def run(self, iterations: int | None = None) -> Iterator[Iterate]:
+    def run(
+        self, iterations: int | None = None, *, ahead: bool = False
+    ) -> Iterator[Iterate]:
         """Optimise, and yield an `Iterate` after every step.
 
         Iterations are counted through all scales. The last one goes on for as long as
@@ -200,6 +202,9 @@ class Transfer:
         ----------
         iterations
             How many; by default those that are left of the protocol's.
+        ahead
+            Do not wait for each step of an engine that runs ahead: `Iterate.seconds`
+            then tells how long it took to ask for it.
         """
         until = self.done + iterations if iterations else self.iterations
         while self.done < until:
@@ -209,7 +214,8 @@ class Transfer:
                 self._enlarge()
             begin = time.perf_counter()
             read_losses = self.engine.step()
-            self.engine.synchronize()
+            if not (ahead and self.engine.runs_ahead):
+                self.engine.synchronize()
             seconds = time.perf_counter() - begin
             index, self.done = self.done, self.done + 1
             yield Iterate(index, seconds, self, functools.cache(read_losses))
@@ -271,7 +277,7 @@ def prepare(
     weights: str | Weights | None = None,
     engine: str = "auto",
     device: Device = Device(),  # noqa: B008 - frozen
-    precision: Precision = "float32",
+    precision: Precision | None = None,
     seed: int = 0,
     watch: Callable[[Sequence[Node]], Iterable[Node]] = iter,
     compiling: engines.Watch = iter,

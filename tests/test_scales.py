@@ -117,7 +117,7 @@ def test_what_lanczos_adds_stays_within_bounds():
     np.testing.assert_allclose(found[0, :, 5, [0, -1]], [low.ravel(), high.ravel()])
 
 
-@pytest.mark.parametrize("engine", engines.ENGINES)
+@pytest.mark.parametrize("engine", ["chainer", "numpy", "cpu"])
 def test_a_run_goes_on_from_scale_to_scale(pictures, weights_of, engine, monkeypatch):
     alive, there = [], []
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 FINAL = "final.png"
 
+LOOK = 50
+"""Iterations after which the losses of an engine that runs ahead are looked at, where
+no picture is saved."""
+
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
@@ -135,10 +139,9 @@ def setting(*names: str, field: str, help: str, **more: Any) -> Decorator:
 )
 @click.option(
     "--precision",
-    default="float32",
-    show_default=True,
     type=click.Choice(PRECISIONS),
-    help="Of arithmetic. bf16: faster on CPUs that multiply it, and less exact.",
+    help="Of arithmetic. bf16: faster where the processor multiplies it, and less "
+    "exact.  [default: float32; engine cuda: tf32]",
 )
 @setting(
     "--weights",
@@ -205,7 +208,7 @@ def paint(
     seed: int,
     protocol: str,
     engine: str,
-    precision: Precision,
+    precision: Precision | None,
     checkpointing: bool,
     resume: bool,
     memory: int | None,
@@ -252,8 +255,10 @@ def paint(
                 checkpoint.save(left, found)
 
     try:
-        with observers.interruptible(job.run(), ours.agree) as iterates:
-            watched = observers.finite(log.watch(iterates))
+        running = job.run(ahead=True)
+        with observers.interruptible(running, ours.agree) as iterates:
+            apart = (every or LOOK) if job.engine.runs_ahead else 1
+            watched = observers.finite(log.watch(iterates), apart)
             kept = observers.snapshots(watched, output, every, ours.is_root)
             kept = observers.checkpoints(kept, every, keep)
             done, total = job.done, job.iterations

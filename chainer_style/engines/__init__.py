@@ -20,14 +20,23 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "PRECISIONS", "Precision", "Watch", "check", "create"]
 
-ENGINES = ("chainer", "numpy", "cpu")
+ENGINES = ("chainer", "numpy", "cpu", "cuda")
 """Names of the engines, the reference first."""
 
-Precision = Literal["float32", "float64", "bf16"]
-"""Of arithmetic; ``bf16`` is that of some products only, their sums are float32."""
+Precision = Literal["float32", "float64", "tf32", "bf16", "fp16"]
+"""Of arithmetic; those of fewer bits are that of some products only, whose sums are
+float32."""
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 """All of them."""
+
+KNOWN: dict[str, tuple[Precision, ...]] = {
+    "chainer": ("float32", "float64"),
+    "numpy": ("float32", "float64"),
+    "cpu": ("float32", "bf16"),
+    "cuda": ("tf32", "float32", "bf16", "fp16"),
+}
+"""What each engine computes in, its default first: TF32 on cards that have it."""
 
 TRIED = ("x86_64", "AMD64")
 """Architectures on which the kernels of ``cpu`` were run."""
@@ -40,7 +49,7 @@ def create(
     name: str,
     problem: Problem,
     device: Device,
-    precision: Precision = "float32",
+    precision: Precision | None = None,
     watch: Watch = iter,
 ) -> Engine:
     """Return an engine for a problem.
@@ -55,7 +64,7 @@ def create(
     device
         Where to compute it.
     precision
-        Of all arithmetic.
+        Of all arithmetic; None: the engine's own.
     watch
         Told the kernels that are compiled, which is done once per machine.
 
@@ -68,14 +77,19 @@ def create(
     check(name, device)
     if name == "auto":
         name = fastest(problem, device, precision)
+    check_precision(name, precision)
+    if name == "cuda":
+        from chainer_style.engines.cuda.device import CudaDevice
+        from chainer_style.engines.cuda.engine import CudaEngine
+
+        return CudaEngine(problem, CudaDevice(device, precision))
+    precision = precision or KNOWN[name][0]
     if name == "cpu":
         from chainer_style.engines.cpu import compiled
         from chainer_style.engines.cpu.engine import CpuEngine
 
         compiled.load(watch)
         return CpuEngine(problem, device, precision)
-    if precision == "bf16":
-        raise UserError(f"the engine {name!r} does not compute in bf16, cpu may")
     if device.threads:
         # The other engines leave their threads to BLAS.
         threadpoolctl.threadpool_limits(device.threads, "blas")
@@ -88,9 +102,10 @@ def create(
     return ChainerEngine(problem, device, precision)
 
 
-def fastest(problem: Problem, device: Device, precision: Precision) -> str:
+def fastest(problem: Problem, device: Device, precision: Precision | None) -> str:
     """Return the fastest engine that computes what a protocol asks for."""
-    # What a protocol wastes on purpose is the reference's to do.
+    # What a protocol wastes on purpose is the reference's to do. Engine cuda is to be
+    # asked for until it has run on a card.
     if device.is_gpu or problem.protocol.weight_gradients:
         return "chainer"
     compiled = importlib.util.find_spec("numba") and platform.machine() in TRIED
@@ -111,11 +126,16 @@ def check(name: str, device: Device) -> None:
         )
     if device.threads is not None and device.threads < 1:
         raise UserError(f"{device.threads} threads; choose 1 or more")
+    if name == "cuda":
+        from chainer_style.engines.cuda import device as of_cuda
+
+        of_cuda.check(device)
+        return
     if name in ("numpy", "cpu"):
         if device.is_gpu:
             raise UserError(
                 f"the engine {name!r} computes on the CPU only; leave --gpu out, or "
-                "take --engine chainer"
+                "take --engine chainer or cuda"
             )
         if name == "cpu" and not importlib.util.find_spec("numba"):
             raise UserError(
@@ -126,3 +146,22 @@ def check(name: str, device: Device) -> None:
     from chainer_style.engines.define_by_run import chainer_device
 
     chainer_device(device)
+
+
+def check_precision(name: str, precision: Precision | None) -> None:
+    """Refuse a precision that an engine does not compute in.
+
+    Raises
+    ------
+    UserError
+        Naming the engines that do.
+    """
+    if precision is None or precision in KNOWN[name]:
+        return
+    others = " or ".join(
+        other for other, known in reversed(KNOWN.items()) if precision in known
+    )
+    raise UserError(
+        f"the engine {name!r} does not compute in {precision}; take --precision "
+        f"{' or '.join(KNOWN[name])}, or --engine {others}"
+    )

@@ -140,6 +140,9 @@ class Engine(abc.ABC):
 
     name: ClassVar[str]
 
+    runs_ahead: ClassVar[bool] = False
+    """Whether `step` returns before an iteration is done."""
+
     problem: Problem
 
     @abc.abstractmethod

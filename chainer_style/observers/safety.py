@@ -56,18 +56,37 @@ def _until(
             return
 
 
-def finite(iterates: Iterable[Iterate]) -> Iterator[Iterate]:
+def finite(iterates: Iterable[Iterate], every: int = 1) -> Iterator[Iterate]:
     """Pass the iterates on while the loss is a finite number.
+
+    Parameters
+    ----------
+    iterates
+        The loop.
+    every
+        Iterations after which all losses since are looked at, which waits for an
+        engine that runs ahead.
 
     Raises
     ------
     UserError
         When it no longer is.
     """
+    waiting: list[Iterate] = []
+    for iterate in iterates:
+        waiting.append(iterate)
+        if iterate.index % every == 0:
+            _check(waiting)
+        yield iterate
+    _check(waiting)
+
+
+def _check(iterates: list[Iterate]) -> None:
+    """Look at the losses of iterates, and forget them."""
     for iterate in iterates:
         if not iterate.losses.is_finite:
             raise UserError(
                 f"the loss is no longer a finite number at iteration {iterate.index}; "
                 "try a smaller --lr, or other weights"
             )
-        yield iterate
+    iterates.clear()

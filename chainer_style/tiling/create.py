@@ -86,7 +86,7 @@ def create(
     name: str,
     problem: Problem,
     device: Device,
-    precision: Precision = "float32",
+    precision: Precision | None = None,
     watch: engines.Watch = iter,
     limits: Limits = Limits(),
     held: int = 0,
@@ -113,12 +113,19 @@ def create(
     if name == "auto":
         name = engines.fastest(problem, device, precision)
     limits.check(problem.protocol, name)
+    engines.check_precision(name, precision)
     if name == "cpu":
         return _on_kernels(problem, device, precision, watch, limits, held)
     longest, ranks = max(problem.content.shape[2:]), limits.ranks
     side = limits.tile or longest
     if side >= longest and ranks.count == 1:
         return engines.create(name, problem, device, precision, watch)
+    if name == "cuda":
+        raise UserError(
+            "the engine 'cuda' computes pictures as a whole; leave --tile and --mpi "
+            "out, or take --engine chainer"
+        )
+    precision = precision or engines.KNOWN[name][0]
     make = _plain(name, problem, device, precision)
     dtype = np.dtype(precision)
     return TiledEngine(name, problem, make, side, Content(), dtype, ranks)
@@ -127,7 +134,7 @@ def create(
 def _on_kernels(
     problem: Problem,
     device: Device,
-    precision: Precision,
+    precision: Precision | None,
     watch: engines.Watch,
     limits: Limits,
     held: int,
@@ -137,6 +144,7 @@ def _on_kernels(
     from chainer_style.engines.cpu.engine import check_precision
     from chainer_style.tiling import budget
 
+    precision = precision or engines.KNOWN["cpu"][0]
     check_precision(precision)
     compiled.load(watch)
     memory.trim()  # of what was needed to get here

@@ -218,10 +218,14 @@ def test_a_gpu_is_refused(name):
 def test_precisions_that_an_engine_has_not_are_refused(weights_of, monkeypatch):
     problem = problems.make(weights_of, "vgg16", 16, 16)
     for name in ("chainer", "numpy"):
-        with pytest.raises(UserError, match=f"'{name}' does not compute in bf16"):
-            engines.create(name, problem, Device(), "bf16")
-    with pytest.raises(UserError, match="take --engine numpy for float64"):
+        for precision in ("bf16", "tf32", "fp16"):
+            told = f"'{name}' does not compute in {precision}; take --precision float32"
+            with pytest.raises(UserError, match=told):
+                engines.create(name, problem, Device(), precision)
+    with pytest.raises(UserError, match="or --engine numpy or chainer"):
         engines.create("cpu", problem, Device(), "float64")
+    with pytest.raises(UserError, match="or --engine cuda"):
+        engines.create("cpu", problem, Device(), "fp16")
     monkeypatch.setattr(target, "has_bfloat16", lambda: False)
     with pytest.raises(UserError, match="this CPU does not multiply bfloat16"):
         engines.create("cpu", problem, Device(), "bf16")

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainer_style.engines.cpu.arena import LINE, Buffer, arrange
+from chainer_style.engines.arena import LINE, Buffer, arrange
 
 
 @st.composite

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainer_style.engines.cpu.arena import Arena, Buffer, arrange
+from chainer_style.engines.arena import Arena, Buffer, arrange
 from chainer_style.engines.cpu.filters import filled
 from chainer_style.engines.cpu.kernels.results import DUMP
 from chainer_style.engines.cpu.kernels.steps import STEP, Program, step

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from chainer_style import memory
+from chainer_style import engines, memory
 from chainer_style.engines.base import (
     Device,
     Engine,
@@ -39,11 +39,7 @@ def check_precision(precision: Precision) -> None:
     UserError
         Naming it.
     """
-    if precision == "float64":
-        raise UserError(
-            "the engine 'cpu' computes in float32 or bf16; take --engine numpy "
-            "for float64"
-        )
+    engines.check_precision("cpu", precision)
     if precision == "bf16" and not target.has_bfloat16():
         raise UserError(
             "this CPU does not multiply bfloat16 (AVX512_BF16); leave --precision "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 
-from chainer_style.engines.cpu.arena import Buffer
+from chainer_style.engines.arena import Buffer
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.draft import Draft
 from chainer_style.engines.cpu.filters import filled
