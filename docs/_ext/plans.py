@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from chainer_style import networks, themes, transfer
+from chainer_style.engines.arena import Arena, Buffer
 from chainer_style.engines.cpu import choice
-from chainer_style.engines.cpu.arena import Arena, Buffer
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.draft import Draft
 from chainer_style.engines.cpu.footprint import MIB, Footprint
