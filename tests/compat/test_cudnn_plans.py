@@ -174,6 +174,15 @@ def test_plans_are_kept_for_what_they_were_found_for(stand_ins):
     assert len(_plans.known()) == len(graphs)
 
 
+def test_the_oldest_plan_goes_where_there_are_too_many(stand_ins, monkeypatch):
+    monkeypatch.setattr(_plans, "MOST", 2)
+    for limit in (1, 2, 3, 2, 1):
+        functions.set_max_workspace_size(limit)
+        forward()
+    assert [choice.workspace for _, _, choice in _plans.known()] == [3, 1]
+    assert len(stand_ins.frontend.graphs) == 4
+
+
 def test_no_plan_at_all(stand_ins):
     stand_ins.frontend.plans = [plan("TENSOR_CORE"), plan(error=RuntimeError("no\n"))]
     with pytest.raises(RuntimeError) as caught:

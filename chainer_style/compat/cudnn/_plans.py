@@ -10,6 +10,9 @@ from typing import Any
 from chainer_style.compat.cudnn import _graphs, _libraries
 from chainer_style.compat.cudnn._graphs import Convolution, Graph, Role
 
+MOST = 4096
+"""How many plans are kept: programs whose pictures are all of another size have many."""
+
 ROUNDS = 3
 """How often a plan is timed; the fastest time counts."""
 
@@ -106,6 +109,8 @@ def plan_for(
         return plan
     with _building:
         if key not in _plans:
+            while len(_plans) >= MOST:
+                del _plans[next(iter(_plans))]
             graph = _graphs.graph_of(convolution, handle=handle)
             _plans[key] = _choose(convolution, choice, graph, time)
         return _plans[key]
