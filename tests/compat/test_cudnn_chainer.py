@@ -144,6 +144,26 @@ def test_a_frontend_that_misses_something_else(python, packages):
     assert output == "True False -1\nNo module named ctypes\n"
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_pytorch_is_not_imported_by_the_way(python, packages, before):
+    optional = """
+        try:
+            import torch
+        except ImportError:
+            torch = None
+    """
+    folder = packages(frontend=textwrap.dedent(FRONTEND) + textwrap.dedent(optional))
+    (folder / "torch.py").write_text("print('PyTorch')")
+    code = """
+        import sys
+        print(cuda.cudnn_enabled, sys.modules["cudnn"].torch is not None)
+        import torch
+    """
+    code = "import torch\n" * before + prepared(code)
+    said = [f"True {before}", "PyTorch"]
+    assert python("-c", code, path=folder).splitlines() == said[:: 1 - 2 * before]
+
+
 def test_chainers_variable_switches_it_off(python, packages):
     code = "import os; os.environ['CHAINER_CUDNN'] = '0'\n" + prepared(
         "print(cuda.cudnn_enabled, chainer.should_use_cudnn('>=auto', 1))"

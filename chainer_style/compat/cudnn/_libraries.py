@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import sys
+from collections.abc import Iterator
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
@@ -51,9 +53,14 @@ def library() -> Any:
 
 @functools.cache
 def frontend() -> Any:
-    """Return the frontend's module."""
+    """Return the frontend's module.
+
+    It would import PyTorch, where that is installed, for a class that is of no use
+    here: seconds of time, and other copies of CUDA's libraries.
+    """
     try:
-        module = import_module("cudnn")
+        with _hidden("torch"):
+            module = import_module("cudnn")
     except ModuleNotFoundError as error:
         if error.name != "cudnn":
             raise
@@ -76,6 +83,19 @@ def load_what_cudnn_opens() -> None:
             # cuDNN says so itself where it needs one that is not there.
             with contextlib.suppress(Exception):
                 pathfinder.load_nvidia_dynamic_lib(name)
+
+
+@contextlib.contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """Let imports of a module fail that has not been imported before."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _in_wheel() -> Path | None:

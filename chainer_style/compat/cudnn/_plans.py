@@ -11,7 +11,7 @@ from chainer_style.compat.cudnn import _graphs, _libraries
 from chainer_style.compat.cudnn._graphs import Convolution, Graph, Role
 
 MOST = 4096
-"""How many plans are kept: programs whose pictures are all of another size have many."""
+"""How many plans are kept: programs whose pictures differ in size have many."""
 
 ROUNDS = 3
 """How often a plan is timed; the fastest time counts."""
