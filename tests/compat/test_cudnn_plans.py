@@ -81,7 +81,7 @@ def test_the_first_plan_that_fits_is_taken(stand_ins):
     graph = stand_ins.frontend.graphs[-1]
     assert graph.built == [3]
     assert graph.modes == ["A", "FALLBACK"]
-    assert graph.unwanted == NARROW
+    assert graph.unwanted == [*NARROW, "NONDETERMINISTIC"]
     assert graph.limit == 8 << 20
     assert graph.executed[0][1:3] == (WORKSPACE, 3)
     assert stand_ins.cupy.allocated == [1 << 20]
@@ -110,6 +110,13 @@ def test_deterministic(stand_ins, kind, deterministic, auto_tune):
     stand_ins.frontend.plans = [plan("NONDETERMINISTIC"), plan()]
     backward(kind, deterministic, auto_tune)
     assert chosen(stand_ins) == int(deterministic)
+
+
+@pytest.mark.parametrize("auto_tune", [False, True])
+def test_a_convolution_itself_is_always_deterministic(stand_ins, auto_tune):
+    stand_ins.frontend.plans = [plan("NONDETERMINISTIC"), plan()]
+    forward(auto_tune)
+    assert chosen(stand_ins) == 1
 
 
 def test_workspace(stand_ins):

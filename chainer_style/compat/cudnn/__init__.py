@@ -14,7 +14,8 @@ Then ``cudnn_enabled`` is True, and the settings mean what they did:
 ``chainer.backends.cuda.set_max_workspace_size``
     Algorithms that need more memory beside input and output are out: 8 MiB unless set.
 ``chainer.config.cudnn_deterministic``
-    Algorithms whose results may differ from run to run are out.
+    Algorithms whose results may differ from run to run are out for gradients, too. For
+    a convolution itself they always are, as cuDNN 8 had none.
 ``chainer.config.use_cudnn_tensor_core``
     ``'never'`` leaves tensor cores out. ``'auto'`` allows them for float16 only, so
     that float32 is computed in float32. ``'always'`` allows TensorFloat-32 as well.

@@ -32,6 +32,8 @@ def convolution_forward(
         {"image": x, "filter": W, "output": y},
         (pad, stride, dilation, groups),
         (d_layout, w_layout),
+        # Chainer does not say: all that cuDNN 8 had for this were.
+        deterministic=True,
         auto_tune=auto_tune,
         tensor_core=tensor_core,
     )
@@ -149,9 +151,9 @@ def _compute(
     moved: tuple[Sequence[int], Sequence[int], Sequence[int] | None, int],
     orders: tuple[int, int],
     *,
+    deterministic: bool,
     auto_tune: bool,
     tensor_core: str,
-    deterministic: bool = False,
 ) -> None:
     import cupy
 
