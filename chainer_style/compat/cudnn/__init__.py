@@ -3,8 +3,8 @@
 CuPy 13 is the last with ``cupy.cudnn``, and that wants cuDNN 8. Chainer calls some
 twenty names of it. They are written anew here: convolutions on `NVIDIA's frontend of
 cuDNN <https://github.com/NVIDIA/cudnn-frontend>`_ (``nvidia-cudnn-frontend``, ``import
-cudnn``); activations, pooling and softmax on the C functions of ``libcudnn.so.9`` that
-are older than the frontend and have no counterpart in it.
+cudnn``); activations, pooling and softmax on older C functions of ``libcudnn.so.9``
+itself, since the frontend knows no pooling. Both are for Linux.
 
 ``chainer.backends.cuda`` takes them where CuPy is 14 or later and both libraries load.
 Then ``cudnn_enabled`` is True, and the settings mean what they did:
