@@ -17,7 +17,8 @@ RUN   := $(TIME) $(if $(FULL),--full) $(if $(WEIGHTS),--weights $(WEIGHTS)) --re
 PARTS := $(foreach n,1 2 3 4 5,table$(n)) $(foreach n,1 2 3 4 5 6 7 8,figure$(n)) limits past mnist ceilings
 # Single sizes of part "past".
 SIZES := $(foreach n,512 1024 2048 4096 8k,px$(n))
-# Only where an NVIDIA driver answers: CuPy is a large download.
+# Only where an NVIDIA driver answers: CuPy is a large download. CUDA 12 serves GPUs that
+# CUDA 13 has left behind, and runs with later drivers; to have 13: make CUDA=,cuda13
 CUDA  := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda)
 
 # Chainer's own setup.py needs an older setuptools while its wheel is built. Old

@@ -10,15 +10,17 @@ INIT = (HERE / "chainer_style" / "__init__.py").read_text(encoding="utf-8")
 
 EXTRAS = {
     "benchmark": ["torch>=2.6"],
+    # CuPy's "ctk" brings CUDA's own libraries. cuDNN 9 is called by way of NVIDIA's
+    # frontend, whose later releases bring a compiler along that is of no use here.
     "cuda": [
-        # 14 has no cuDNN. 13 wants cuDNN 8, which has no wheel for ARM.
-        "cupy-cuda12x>=13.6,<14",
-        "nvidia-cudnn-cu12>=8.9,<9; platform_machine != 'aarch64'",
-        "nvidia-cublas-cu12==12.9.*",
-        "nvidia-curand-cu12==10.3.10.*",
-        # CuPy compiles with the headers of the compiler's own release only.
-        "nvidia-cuda-nvrtc-cu12==12.9.*",
-        "nvidia-cuda-runtime-cu12==12.9.*",
+        "cupy-cuda12x[ctk]>=14",
+        "nvidia-cudnn-cu12>=9.10",
+        "nvidia-cudnn-frontend>=1.14,<1.23",
+    ],
+    "cuda13": [
+        "cupy-cuda13x[ctk]>=14",
+        "nvidia-cudnn-cu13>=9.12",
+        "nvidia-cudnn-frontend>=1.14,<1.23",
     ],
     "digits": ["scikit-learn>=1.5"],
     "fuzz": ["atheris>=3.0"],

@@ -1,8 +1,8 @@
 """CUDA's libraries as pip installs them, for CuPy 13.
 
-CuPy 13 is the last with a wrapper of cuDNN. It opens CUDA's libraries by name, so
-it finds those of a CUDA toolkit that the system's loader knows, but not those that
-the extra ``cuda`` puts under ``site-packages/nvidia``; only for headers does it look
+CuPy 13 is the last with a wrapper of cuDNN, of version 8. It opens CUDA's libraries by
+name, so it finds those of a CUDA toolkit that the system's loader knows, but not those
+that NVIDIA's wheels put under ``site-packages/nvidia``; only for headers does it look
 there. A library that is already loaded is found by its name, though. So before CuPy
 is imported, each library of the list that the loader does not find is loaded from
 its wheel, if that is installed.
@@ -28,7 +28,7 @@ LIBRARIES = {
     "libcublas.so.12": "cublas",
     "libcurand.so.10": "curand",
     "libcudnn.so.8": "cudnn",
-    # Not in the extra: style transfer has no use for them.
+    # Style transfer has no use for these.
     "libcufft.so.11": "cufft",
     "libcusparse.so.12": "cusparse",
     "libcusolver.so.11": "cusolver",

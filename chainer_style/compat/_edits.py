@@ -107,17 +107,35 @@ EDITS: dict[str, tuple[Edit, ...]] = {
             count=2,
         ),
         Edit(
-            "        import cupy.cudnn\n",
-            "        with warnings.catch_warnings(action='ignore',"
-            " category=DeprecationWarning): import cupy.cudnn\n",
-            "CuPy 13 deprecates its module's name. Where warnings are errors, as in "
-            "a test suite, Chainer went without cuDNN for it.",
+            "        if 7 < _cupy_major:\n"
+            "            import cupy.cuda.cudnn\n"
+            "        import cupy.cudnn\n"
+            "        cudnn = cupy.cudnn  # type: tp.Optional[types.ModuleType]\n"
+            "        libcudnn = cupy.cuda.cudnn  # type: tp.Any # NOQA\n",
+            "        if _cupy_major < 14:\n"
+            "            with warnings.catch_warnings(action='ignore',"
+            " category=DeprecationWarning): import cupy.cuda.cudnn, cupy.cudnn\n"
+            "            cudnn, libcudnn = cupy.cudnn, cupy.cuda.cudnn\n"
+            "        else:\n"
+            "            from chainer_style.compat.cudnn import bring_back; "
+            "cuda, cudnn, libcudnn = bring_back(cupy)\n",
+            "CuPy 14 removed ``cupy.cudnn``; what Chainer needs of it is written anew "
+            "in ``chainer_style.compat.cudnn``. CuPy 13 deprecates its module's name: "
+            "where warnings are errors, as in a test suite, Chainer went without cuDNN "
+            "for it.",
+        ),
+        Edit(
+            "    if _cudnn_version < lowest_version:\n",
+            "    if _cudnn_version < lowest_version"
+            " or lowest_version and _cupy_major >= 14:\n",
+            "Only batch and group normalization, dropout, recurrent networks and "
+            "spatial transformers ask for a version of cuDNN. They are not written "
+            "anew, and Chainer's own code computes them.",
         ),
         Edit(
             "    if (not cudnn_enabled and\n",
             "    if (not cudnn_enabled and _cupy_major < 14 and\n",
-            "CuPy 14 removed ``cupy.cudnn``, so the advice to reinstall CuPy "
-            "after cuDNN cannot be followed.",
+            "The advice to reinstall CuPy after cuDNN cannot be followed with CuPy 14.",
         ),
     ),
     "chainer.backends.intel64": (

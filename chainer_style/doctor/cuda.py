@@ -27,7 +27,7 @@ def findings(seen: Sequence[Card]) -> Iterator[Finding]:
     lacking: State = "missing" if any(card.computes for card in seen) else "optional"
 
     def check(what: str, why: str, look: Callable[[], str]) -> Finding:
-        remedy = devices.INSTALL
+        remedy = devices.install()
         return Check(SECTION, what, why, look, remedy, lacking=lacking).run()
 
     cupy = check("CuPy", "arrays on a GPU", _cupy)
@@ -105,7 +105,12 @@ def _cudnn() -> str:
     number = cuda.libcudnn.getVersion()
     # Four digits up to version 8, five from version 9 on.
     major = 1000 if number < 10000 else 10000
-    return f"{number // major}.{number % major // 100}.{number % 100}"
+    library = f"{number // major}.{number % major // 100}.{number % 100}"
+    if cuda._cupy_major < 14:
+        return library
+    from chainer_style.compat import cudnn
+
+    return f"{library}, frontend {cudnn.frontend_version()}"
 
 
 def _count() -> int:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib import metadata
 
 from chainer.backends import cuda
 
 from chainer_style.engines.base import Device
 
-INSTALL = "pip install 'chainer-style[cuda]'"
-"""The command that installs all that a GPU needs but the driver."""
+CUDA_13 = "cupy-cuda13x"
+"""The wheel of CuPy whose libraries are those of CUDA 13."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,19 @@ NO_DEVICE = "no CUDA device"
 NO_CUDNN = "CuPy has no cuDNN here"
 
 
+def install() -> str:
+    """Return the command that installs all that a GPU needs but the driver.
+
+    It is for CUDA 12, which every driver of later releases serves as well, unless the
+    CuPy that is there is for CUDA 13.
+    """
+    try:
+        metadata.version(CUDA_13)
+    except metadata.PackageNotFoundError:
+        return "pip install 'chainer-style[cuda]'"
+    return "pip install 'chainer-style[cuda13]'"
+
+
 def obstacle(device: Device) -> Obstacle | None:
     """Return what keeps a device from being used, or None where it can be.
 
@@ -54,7 +68,7 @@ def _missing_device(number: int) -> Obstacle | None:
     if not cuda.available:
         error = cuda._resolution_error
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
-            return Obstacle(NO_DEVICE, "CuPy is not installed", f"run: {INSTALL}")
+            return Obstacle(NO_DEVICE, "CuPy is not installed", f"run: {install()}")
         return _unloadable(NO_DEVICE, error)
     runtime = cuda.cupy.cuda.runtime
     try:
@@ -81,8 +95,9 @@ def _missing_cudnn() -> Obstacle | None:
     if cuda._cudnn_disabled_by_user:
         return Obstacle(NO_CUDNN, "the variable CHAINER_CUDNN is 0", "unset it")
     if cuda._cupy_major >= 14:
-        cause = f"CuPy {cuda.cupy.__version__} has no cuDNN, CuPy 13 is the last"
-        return Obstacle(NO_CUDNN, cause, f"run: {INSTALL}")
+        # Its text is of chainer_style.compat.cudnn and names what is missing.
+        lines = str(cuda._resolution_error).strip().splitlines()
+        return Obstacle(NO_CUDNN, lines[0], f"run: {install()}")
     return _unloadable(NO_CUDNN, cuda._resolution_error)
 
 
@@ -91,4 +106,4 @@ def _unloadable(reason: str, error: Exception) -> Obstacle:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     named = [line for line in lines if re.search(r"\blib\w+\.so", line)]
     cause = f"CuPy cannot load a library: {(named or lines)[0].strip()}"
-    return Obstacle(reason, cause, f"run: {INSTALL}")
+    return Obstacle(reason, cause, f"run: {install()}")

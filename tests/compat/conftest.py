@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cudnn_stand_ins import stand_ins  # noqa: F401 - a fixture
 
 import chainer_style  # before any test module imports chainer
 

@@ -11,6 +11,7 @@ from chainer.backends import cuda as chainer_cuda
 
 from chainer_style import doctor
 from chainer_style.doctor import cards, libraries
+from chainer_style.engines import devices
 
 PCI_IDS = """\
 # made up
@@ -127,7 +128,8 @@ def no_cupy(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def fresh():
-    """No test sees the requirements that another one read."""
+def fresh(monkeypatch):
+    """No test sees the requirements that another one read, or the CuPy that is here."""
+    monkeypatch.setattr(devices, "CUDA_13", "is-not-installed-here")
     yield
     libraries._requirements.cache_clear()

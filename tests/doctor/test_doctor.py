@@ -7,6 +7,7 @@ import json
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from chainer.backends import cuda as chainer_cuda
@@ -285,6 +286,17 @@ def test_no_driver(card, cupy):
     lines = list(printed.lines(findings))
     assert "To mend what is missing beside:" in lines
     assert any("Driver, Devices  install NVIDIA's driver" in line for line in lines)
+
+
+def test_cudnn_9_by_way_of_the_frontend(card, cupy, monkeypatch):
+    from chainer_style.compat import cudnn
+
+    monkeypatch.setattr(chainer_cuda, "_cupy_major", 14)
+    library = SimpleNamespace(getVersion=lambda: 92801)
+    monkeypatch.setattr(chainer_cuda, "libcudnn", library)
+    monkeypatch.setattr(cudnn, "frontend_version", lambda: "1.22.1")
+    own = by_name(doctor.examine(), "CUDA")["cuDNN"]
+    assert own.value == "9.28.1, frontend 1.22.1"
 
 
 def test_no_cudnn(card, cupy, monkeypatch):

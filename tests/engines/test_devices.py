@@ -43,6 +43,7 @@ def cupy(monkeypatch):
             nvrtc=SimpleNamespace(getVersion=lambda: (12, 9)),
         ),
     )
+    monkeypatch.setattr(devices, "CUDA_13", "is-not-installed-here")
     monkeypatch.setattr(cuda, "cupy", stand_in)
     monkeypatch.setattr(cuda, "available", True)
     monkeypatch.setattr(cuda, "cudnn_enabled", True)
@@ -120,9 +121,16 @@ def cudnn_library(cupy, monkeypatch):
 
 
 def cupy_14(cupy, monkeypatch):
-    cupy.__version__ = "14.2.0"
     monkeypatch.setattr(cuda, "_cupy_major", 14)
-    return "CuPy 14.2.0 has no cuDNN", "run: pip install 'chainer-style[cuda]'"
+    text = "the package nvidia-cudnn-frontend is not installed"
+    monkeypatch.setattr(cuda, "_resolution_error", ImportError(text))
+    return text, "run: pip install 'chainer-style[cuda]'"
+
+
+def cupy_14_for_cuda_13(cupy, monkeypatch):
+    cause = cupy_14(cupy, monkeypatch)[0]
+    monkeypatch.setattr(devices, "CUDA_13", "numpy")  # which is installed
+    return cause, "run: pip install 'chainer-style[cuda13]'"
 
 
 def switched_off(cupy, monkeypatch):
@@ -130,7 +138,9 @@ def switched_off(cupy, monkeypatch):
     return "CHAINER_CUDNN is 0", "unset it"
 
 
-@pytest.mark.parametrize("lacking", [cudnn_library, cupy_14, switched_off])
+@pytest.mark.parametrize(
+    "lacking", [cudnn_library, cupy_14, cupy_14_for_cuda_13, switched_off]
+)
 def test_no_cudnn_stops_only_what_asks_for_it(cupy, monkeypatch, lacking):
     monkeypatch.setattr(cuda, "cudnn_enabled", False)
     cause, remedy = lacking(cupy, monkeypatch)
