@@ -56,6 +56,21 @@ def bring_back(cupy: Any) -> tuple[ModuleType, ModuleType, ModuleType]:
     return _Cuda(cupy.cuda, library), functions, library
 
 
+def frontend() -> Any:
+    """Return NVIDIA's frontend, with the libraries loaded that it computes by.
+
+    Raises
+    ------
+    ImportError
+        It or cuDNN's library is missing or does not load.
+    """
+    from chainer_style.compat.cudnn import _libraries
+
+    _libraries.load()
+    _libraries.load_what_cudnn_opens()
+    return _libraries.frontend()
+
+
 def frontend_version() -> str:
     """Return the version of NVIDIA's frontend."""
     from chainer_style.compat.cudnn import _libraries

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chainer_style.compat import cudnn
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
 from chainer_style.engines.cuda import kernels, products
@@ -66,10 +67,10 @@ class CudaDevice(Machine):
 
     def __init__(self, device: Device, precision: str | None = None) -> None:
         check(device)
-        import cudnn
         import cupy
 
-        self._cupy, self._frontend = cupy, cudnn
+        frontend = cudnn.frontend()
+        self._cupy = cupy
         self._device = cupy.cuda.Device(device.gpu)
         self._runtime = cupy.cuda.runtime
         properties = self._runtime.getDeviceProperties(device.gpu)
@@ -82,10 +83,10 @@ class CudaDevice(Machine):
         with self._device:
             self._stream = cupy.cuda.Stream(non_blocking=True)
         self._module = self._on(self._compiled)
-        self._handle = self._on(cudnn.create_handle)
-        cudnn.set_stream(self._handle, self._stream.ptr)
-        self._builder = Builder(cudnn, form, self._handle)
-        versions = f"{self.title} {cudnn.backend_version()} {cudnn.__version__}"
+        self._handle = self._on(frontend.create_handle)
+        frontend.set_stream(self._handle, self._stream.ptr)
+        self._builder = Builder(frontend, form, self._handle)
+        versions = f"{self.title} {frontend.backend_version()} {frontend.__version__}"
         self._tuner = Tuner(versions, form, self._seconds)
         self._space = self.allocate(WORKSPACE)
         self._products = self._on(self._cublas)
@@ -340,12 +341,10 @@ def check(device: Device) -> None:
 def no_frontend() -> devices.Obstacle | None:
     """Return what keeps cuDNN's frontend from being used, or None."""
     try:
-        import cudnn
-
-        cudnn.backend_version()
-    except Exception as error:  # of a kind that depends on what is missing
+        cudnn.frontend()
+    except ImportError as error:
         cause = str(error).strip().splitlines()[0]
-        return devices.Obstacle("no cuDNN", cause, f"run: {devices.INSTALL}")
+        return devices.Obstacle("no cuDNN", cause, f"run: {devices.install()}")
     return None
 
 

@@ -14,6 +14,7 @@ import pytest
 from fake_cublas import Library
 
 from chainer_style import engines
+from chainer_style.compat import cudnn
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
 from chainer_style.engines.cuda import device as of_cuda
@@ -59,11 +60,15 @@ def test_it_wants_a_gpu():
 
 def test_what_is_missing_is_told(monkeypatch):
     monkeypatch.setattr(devices, "obstacle", lambda device: None)
-    monkeypatch.setitem(sys.modules, "cudnn", None)
-    with pytest.raises(UserError, match=r"no cuDNN for --engine cuda: .*; run: pip"):
+
+    def missing():
+        raise ImportError("the package is not installed\nat all")
+
+    monkeypatch.setattr(cudnn, "frontend", missing)
+    with pytest.raises(UserError, match="cuda: the package is not installed; run: pip"):
         engines.check("cuda", Device(0))
-    missing = devices.Obstacle("no CUDA device", "it is out", "put it in")
-    monkeypatch.setattr(devices, "obstacle", lambda device: missing)
+    out = devices.Obstacle("no CUDA device", "it is out", "put it in")
+    monkeypatch.setattr(devices, "obstacle", lambda device: out)
     with pytest.raises(UserError, match="cuda: it is out; put it in, or take --engine"):
         engines.check("cuda", Device(0))
 
@@ -134,7 +139,7 @@ def cupy(monkeypatch):
         pytest.skip(host_machine.MISSING)
     fake = fake_cupy.Cupy()
     monkeypatch.setitem(sys.modules, "cupy", fake)
-    monkeypatch.setitem(sys.modules, "cudnn", fake_cudnn)
+    monkeypatch.setattr(cudnn, "frontend", lambda: fake_cudnn)
     monkeypatch.setattr(fake_cudnn, "pygraph", ComputingGraph)
     monkeypatch.setattr(ComputingGraph, "cupy", fake)
     monkeypatch.setattr(of_cuda, "check", lambda device: None)
