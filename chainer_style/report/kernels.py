@@ -63,7 +63,7 @@ def short(name: str) -> str:
     bare = re.sub(r"^void ", "", name)
     bare = re.sub(r"\b(at::native|anonymous namespace|cudnn|cutlass)::", "", bare)
     bare = bare.replace("(anonymous namespace)::", "")
-    bare = bare.split("(")[0] or bare
+    bare = bare.split("(")[0].strip() or bare
     head, _, rest = bare.partition("<")
     inner = re.findall(r"\w{4,}", rest)
     # What a general kernel does is said by what it is made of.
