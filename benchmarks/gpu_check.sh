@@ -42,8 +42,11 @@ step() { # name, seconds, command...
 }
 
 CHOSEN=$*
-step tests 150 "$PYTHON" -m pytest -q -p no:cacheprovider -m 'gpu and not slow'
-step race 330 "${RACE[@]}"
+step tests 120 "$PYTHON" -m pytest -q -p no:cacheprovider -m 'gpu and not slow'
+step small 240 "${RACE[@]}" --sizes 64 128
+# What torch.compile gains at these is asked for nowhere, and compiling takes long.
+step large 240 "${RACE[@]}" --sizes 1024 512 256 \
+  --contenders cuda torch-eager torch-graph chainer-gpu chainer-cudnn
 step kernels 120 "$PYTHON" benchmarks/gpu_kernels.py --results "$BENCHMARKS/gpu_kernels"
 step columns 150 "$PYTHON" benchmarks/gpu_columns.py --seconds 4 --results "$RESULTS"
 step precisions 200 "${RACE[@]}" --precisions bf16 fp16 float32 --sizes 64 1024 \

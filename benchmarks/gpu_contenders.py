@@ -172,7 +172,7 @@ def _contender(name: str, precision: str, place: Place) -> CardContender:
             ("torch", "pytorch_loop"),
             precision,
         )
-    family, kind, title, cudnn = "own", name, f"Engine {name}", False
+    family, kind, title, cudnn = "own", name, f"Engine {name}", True
     if name in CHAINER:
         family, kind, precision = "chainer", "chainer", "float32"
         title, cudnn = CHAINER[name]

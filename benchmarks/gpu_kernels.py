@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import gc
 import itertools
 import multiprocessing
+import os
 import re
 import sys
 import time
@@ -36,7 +38,7 @@ from gpu_contenders import CardContender  # noqa: E402
 from gpu_measuring import Cell  # noqa: E402
 
 from chainer_style import cores, networks, text  # noqa: E402
-from chainer_style.engines.base import Problem  # noqa: E402
+from chainer_style.engines.base import Engine, Problem  # noqa: E402
 from chainer_style.errors import UserError  # noqa: E402
 from chainer_style.report import formats, kernels, races  # noqa: E402
 from chainer_style.report.kernels import Trace  # noqa: E402
@@ -143,6 +145,8 @@ def observed(contender: CardContender, problem: Problem) -> dict[str, Any]:
     UserError
         If the profiler sees no kernels.
     """
+    # Between two sessions CUPTI stays: CUDA graphs do not survive that it goes.
+    os.environ["TEARDOWN_CUPTI"] = "0"
     import torch
 
     protocol = contender.protocol.with_options(
@@ -150,29 +154,34 @@ def observed(contender: CardContender, problem: Problem) -> dict[str, Any]:
     )
     posed = dataclasses.replace(problem, protocol=protocol)
     loop = contender.create(posed, cores.available())
-
-    def seconds(count: int) -> float:
-        loop.synchronize()
-        started = time.perf_counter()
-        for _ in range(count):
-            loop.step()
-        loop.synchronize()
-        return (time.perf_counter() - started) / count
-
-    one = seconds(FIRST)
-    one = seconds(FIRST)
-    length = gpu_measuring.length(one, TURN)
-    turns = [seconds(length) for _ in range(TURNS)]
+    per_iteration(loop, FIRST)
+    length = gpu_measuring.length(per_iteration(loop, FIRST), TURN)
+    turns = [per_iteration(loop, length) for _ in range(TURNS)]
+    del loop
+    gc.collect()
     activities = [torch.profiler.ProfilerActivity.CUDA]
-    # The first session starts CUPTI, which takes a while.
+    # CUPTI sees into those graphs only that were captured while it was there.
     with torch.profiler.profile(activities=activities):
-        seconds(1)
+        torch.zeros(1, device="cuda").add_(1)
+        torch.cuda.synchronize()
+    loop = contender.create(posed, cores.available())
+    per_iteration(loop, FIRST)
     with torch.profiler.profile(activities=activities) as profile:
-        seconds(LOOKED_AT)
+        per_iteration(loop, LOOKED_AT)
     launches = list(launches_of(profile.events()))
     if not launches:
         raise UserError("CUPTI sees no kernels here; is it allowed to look?")
     return {"turns": turns, **summed(launches, LOOKED_AT)}
+
+
+def per_iteration(loop: Engine, count: int) -> float:
+    """Return the seconds of an iteration, of some that are timed as a whole."""
+    loop.synchronize()
+    started = time.perf_counter()
+    for _ in range(count):
+        loop.step()
+    loop.synchronize()
+    return (time.perf_counter() - started) / count
 
 
 def launches_of(events: Iterable[Any]) -> Iterator[Launch]:

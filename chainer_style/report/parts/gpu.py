@@ -130,6 +130,7 @@ def context(machines: Sequence[Machine]) -> dict[str, Any]:
         "views": views,
         "targets": targets,
         "times": times,
+        "per_second": per_second,
         "rates": rates,
         "ratios": ratios,
         "memory": memory,
@@ -141,31 +142,31 @@ def targets(view: View) -> str:
     """Return a table of what the package's engine is to reach, and what it does."""
     rows = []
     for race in view.races:
-        own = race.best("own")
         for target in races.targets(race) if race.measured else ():
             where = f"{networks.get(race.network).title}, {race.size} px"
             bound = f"{'≤' if target.most else '≥'} {target.asked:g}"
             reached = target.reached
             found = NOTHING if reached is None else formats.plain(reached)
-            who = rst.escaped(own.title) if own else NOTHING
             rows.append(
-                [where, race.precision, who, target.what, bound, found, target.verdict]
+                [where, race.precision, target.what, bound, found, target.verdict]
             )
     if not rows:
         return ""
-    head = ["", "in", "who", "what", "asked for", "found", ""]
-    return rst.table(head, rows, "What was asked for, and what was measured.")
+    head = ["", "in", "", "asked for", "found", ""]
+    title = "What was asked of this package's engine, and what was measured."
+    return rst.table(head, rows, title)
 
 
 def times(group: Group) -> str:
-    """Return a table of the milliseconds of an iteration, and iterations per second."""
+    """Return a table of the milliseconds of an iteration."""
+    title = f"{group.title}: milliseconds of an iteration."
+    return _table(group, title, lambda _, entry: formats.milliseconds(entry.seconds))
 
-    def cell(_: Race, entry: Entry) -> str:
-        rate = formats.plain(1 / entry.seconds)
-        return f"{formats.milliseconds(entry.seconds)} ({rate}/s)"
 
-    title = f"{group.title}: milliseconds of an iteration, and iterations per second."
-    return _table(group, title, cell)
+def per_second(group: Group) -> str:
+    """Return a table of iterations per second."""
+    title = f"{group.title}: iterations per second."
+    return _table(group, title, lambda _, entry: formats.plain(1 / entry.seconds))
 
 
 def rates(group: Group) -> str:
@@ -174,7 +175,7 @@ def rates(group: Group) -> str:
     def cell(race: Race, entry: Entry) -> str:
         rate = formats.plain(race.flops_per_second(entry) / 1e12)
         share = race.share(entry)
-        return rate if share is None else f"{rate} ({races.percent(share)})"
+        return rate if share is None else f"{rate} ({100 * share:.0f} %)"
 
     title = f"{group.title}: TFLOP/s, and their share of the fastest matrix product."
     return _table(group, title, cell)
