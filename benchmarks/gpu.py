@@ -29,6 +29,7 @@ sys.path[:0] = [str(ROOT)]
 import gpu_contenders  # noqa: E402
 import gpu_measuring  # noqa: E402
 import gpu_memory  # noqa: E402
+import gpu_references  # noqa: E402
 import processes  # noqa: E402
 from gpu_measuring import Cell, Settings  # noqa: E402
 from workers import WorkerError  # noqa: E402
@@ -136,7 +137,7 @@ def compute_references(cells: Sequence[Cell], settings: Settings) -> None:
         print(f"{networks.get(network).title}, {size} px", flush=True)
         try:
             problem = gpu_measuring.pose(cell, settings.weights)
-            gpu_measuring.reference(cell, problem, settings)
+            gpu_references.reference(cell, problem, settings)
         except (UserError, WorkerError) as error:
             print(f"  not computed: {error}")
 

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import gpu_memory
-import numpy as np
-import numpy.typing as npt
 from contenders import LEAN
 from gpu_contenders import CardContender
 from gpu_memory import Meter
-from measuring import CONTENT, REFERENCE, STYLE, count
+from gpu_references import Truth, reference
+from measuring import CONTENT, STYLE, count
 from workers import Worker, WorkerError, interleaved
 
-from chainer_style import cores, files, networks, transfer
+from chainer_style import cores, networks, transfer
 from chainer_style.engines.base import Problem
 from chainer_style.errors import UserError
 from chainer_style.experiments.ceilings import Run
@@ -33,10 +32,6 @@ FIRST = 5
 
 AT_MOST = 5000
 """Iterations of a turn that are enough."""
-
-ALIKE = 1e-5
-"""Relative difference of what a reference was computed from and what is there."""
-
 
 _WEIGHTS: dict[tuple[str, str], Weights] = {}
 """Seeded ones take some seconds, and every size has the same."""
@@ -90,25 +85,6 @@ class Settings:
     tell: Callable[[str], None] = lambda line: print(f"  {line}", flush=True)
 
 
-@dataclass(frozen=True)
-class Truth:
-    """Loss and gradient at the picture to start from, in double precision."""
-
-    loss: float
-    gradient: npt.NDArray[Any]
-
-    def deviations(
-        self, loss: float, gradient: npt.NDArray[Any]
-    ) -> tuple[float, float]:
-        """Return those of somebody else's loss and gradient, relative."""
-        off = np.linalg.norm(gradient - self.gradient)
-        return self.off(loss), float(off / np.linalg.norm(self.gradient))
-
-    def off(self, loss: float) -> float:
-        """Return the deviation of somebody else's loss, relative."""
-        return abs(loss / self.loss - 1)
-
-
 def pose(cell: Cell, weights: str) -> Problem:
     """Return what is optimised: protocol 2016 without waste.
 
@@ -123,59 +99,6 @@ def pose(cell: Cell, weights: str) -> Problem:
     problem = transfer.pose(CONTENT, STYLE, protocol=asked, weights=_WEIGHTS.get(key))
     _WEIGHTS[key] = problem.weights
     return problem
-
-
-def reference(cell: Cell, problem: Problem, settings: Settings) -> Truth:
-    """Return loss and gradient by Chainer on the CPU, or as they were kept before.
-
-    Raises
-    ------
-    WorkerError
-        If they cannot be computed.
-    """
-    path = None
-    marks = fingerprint(problem)
-    if settings.references:
-        path = settings.references / f"{cell.network}-{cell.size}.npz"
-        if path.exists() and (kept := _kept(path, marks)):
-            return kept
-    settings.tell(REFERENCE.title)
-    worker = Worker(
-        REFERENCE, problem, cores.available(), settings.variables, check=True, first=0
-    )
-    worker.close()
-    assert worker.start.loss is not None
-    assert worker.start.gradient is not None
-    truth = Truth(worker.start.loss, worker.start.gradient.astype(np.float32))
-    if path:
-        files.make_folder(path.parent)
-        np.savez(path, loss=truth.loss, gradient=truth.gradient, marks=marks)
-    return truth
-
-
-def _kept(path: Path, marks: npt.NDArray[Any]) -> Truth | None:
-    """Return what was kept, if it is of the same problem to rounding."""
-    with np.load(path) as kept:
-        size, other = np.abs(marks[:, 0]), kept["marks"]
-        if other.shape != marks.shape:
-            return None
-        if (np.abs(other - marks) > ALIKE * size[:, None]).any():
-            return None
-        return Truth(float(kept["loss"]), kept["gradient"])
-
-
-def fingerprint(problem: Problem) -> npt.NDArray[Any]:
-    """Return two numbers of every array of a problem: its size, and one by place."""
-    arrays = [problem.content, problem.style, problem.start]
-    for _, own in sorted(problem.weights.arrays.items()):
-        arrays += [own[key] for key in sorted(own)]
-    marks = []
-    for array in arrays:
-        flat = np.asarray(array, np.float64).ravel()
-        marks.append(
-            [np.abs(flat).mean(), (flat * np.cos(np.arange(flat.size))).mean()]
-        )
-    return np.array(marks)
 
 
 def measure(

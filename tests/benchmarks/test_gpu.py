@@ -13,12 +13,14 @@ import gpu_contenders
 import gpu_kernels
 import gpu_measuring
 import gpu_memory
+import gpu_references
 import numpy as np
 import pytest
 import workers
 from contenders import LEAN
 from gpu_contenders import CardContender, OnCard
-from gpu_measuring import Cell, Settings, Truth
+from gpu_measuring import Cell, Settings
+from gpu_references import Truth
 
 from chainer_style.engines.base import Device
 from chainer_style.engines.define_by_run import ChainerEngine
@@ -81,7 +83,7 @@ def test_a_reference_is_kept_and_only_taken_for_the_same_problem(
 ):
     problem = posed("vgg16", 16)
     keeping = settings(tmp_path / "new")
-    first = gpu_measuring.reference(CELL, problem, keeping)
+    first = gpu_references.reference(CELL, problem, keeping)
     true, gradient = ChainerEngine(problem, Device(), "float64").evaluate(problem.start)
     assert first.loss == pytest.approx(true.total, rel=1e-12)
     assert first.deviations(true.total, gradient) == pytest.approx((0, 0), abs=1e-6)
@@ -90,13 +92,13 @@ def test_a_reference_is_kept_and_only_taken_for_the_same_problem(
     def refuse(*given, **more):
         raise workers.WorkerError("computed again")
 
-    monkeypatch.setattr(gpu_measuring, "Worker", refuse)
-    again = gpu_measuring.reference(CELL, problem, keeping)
+    monkeypatch.setattr(gpu_references, "Worker", refuse)
+    again = gpu_references.reference(CELL, problem, keeping)
     assert again.loss == first.loss
     np.testing.assert_array_equal(again.gradient, first.gradient)
     problem.start[0, 0, 3, 3] += 50
     with pytest.raises(workers.WorkerError, match="computed again"):
-        gpu_measuring.reference(CELL, problem, keeping)
+        gpu_references.reference(CELL, problem, keeping)
 
 
 def test_a_turn_is_timed_as_a_whole_and_memory_noted(posed):
@@ -173,6 +175,61 @@ def test_the_most_memory_counts():
     with gpu_memory.watched(gpu_memory.Nothing(), 1) as taken:
         pass
     assert taken.card is None
+
+
+class Library(types.ModuleType):
+    """Stands for the driver's management library, with a card and two processes."""
+
+    NVMLError = KeyError
+    NVML_CLOCK_SM, NVML_CLOCK_MEM = 1, 2
+
+    def nvmlInit(self):  # noqa: N802
+        pass
+
+    def nvmlDeviceGetHandleByPciBusId(self, address):  # noqa: N802
+        assert address == b"00000000:1B:00.0"
+        return "card"
+
+    def nvmlDeviceGetMemoryInfo(self, card):  # noqa: N802
+        return types.SimpleNamespace(used=900)
+
+    def nvmlDeviceGetComputeRunningProcesses(self, card):  # noqa: N802
+        taken = {1: 300, 2: None}
+        return [
+            types.SimpleNamespace(pid=pid, usedGpuMemory=own)
+            for pid, own in taken.items()
+        ]
+
+    def nvmlSystemGetDriverVersion(self):  # noqa: N802
+        return b"580.1"
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, card):  # noqa: N802
+        raise KeyError("not supported")
+
+    def nvmlDeviceGetMaxClockInfo(self, card, kind):  # noqa: N802
+        return 1000 * kind
+
+
+def test_the_driver_is_asked(monkeypatch):
+    place = {"pciDomainID": 0, "pciBusID": 0x1B, "pciDeviceID": 0}
+    runtime = types.SimpleNamespace(
+        getDeviceProperties=lambda number: place, memGetInfo=lambda: (100, 1000)
+    )
+    cupy = types.ModuleType("cupy")
+    cupy.cuda = types.SimpleNamespace(runtime=runtime)
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setitem(sys.modules, "pynvml", Library("pynvml"))
+    found = gpu_memory.meter()
+    assert found.card() == 900
+    assert [found.process(pid) for pid in (1, 2, 3)] == [300, None, None]
+    assert found.describe() == {
+        "driver": "580.1",
+        "sm_clock_limit_mhz": 1000,
+        "memory_clock_limit_mhz": 2000,
+    }
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    found = gpu_memory.meter()
+    assert (found.card(), found.process(1), found.describe()) == (900, None, {})
 
 
 def test_lengths_of_turns():
