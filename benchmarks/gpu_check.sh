@@ -10,7 +10,7 @@
 #   PYTHON      the interpreter that has all that is needed; python3
 #   RESULTS     folder of the records, one folder per machine below it
 #   REFERENCES  folder with what `gpu.py --only-references` computed before, without a
-#               card; what is not there is computed, a minute at 1024 px
+#               card; what is not there is computed, which takes long
 #   SCALE       all bounds of time are multiplied by it; 1
 set -u
 : "${1:?say which folder the logs go to}"

@@ -119,8 +119,8 @@ TORCH = {
     ),
 }
 """PyTorch's ways, in a precision that is still to be said. ``reduce-overhead`` makes
-CUDA graphs of what it compiles; ``max-autotune`` tries kernels of its own, too, for
-minutes."""
+CUDA graphs of what it compiles; ``max-autotune`` tries kernels of its own, too,
+which takes long."""
 
 CHAINER = {
     "chainer-gpu": ("Chainer, the paper's column GPU", False),

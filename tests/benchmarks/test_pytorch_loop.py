@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import types
+
 import numpy as np
 import pytest
 
@@ -148,6 +151,52 @@ def test_only_content_that_counts_is_kept(posed):
     kept = pytorch_loop.PyTorchLoop(problem)._content
     counts = [bool(tap.content) for tap in problem.network.taps]
     assert [target is not None for target in kept] == counts
+
+
+class Graph:
+    """Stands for a CUDA graph on a CPU: what was captured is computed again."""
+
+    def __init__(self):
+        self.again = None
+
+    def replay(self):
+        for kept, found in zip(self.kept, flat(self.again()), strict=True):
+            kept.detach().copy_(found.detach())
+
+
+def flat(terms):
+    return [terms[0], *terms[1], *terms[2]]
+
+
+def test_a_captured_loop_starts_where_it_should_and_goes_the_same_way(
+    posed, monkeypatch
+):
+    import pytorch_graph
+
+    stream = types.SimpleNamespace(wait_stream=lambda other: None)
+    for name in ("Stream", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, lambda: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda own: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", lambda own: contextlib.nullcontext())
+    problem = posed("vgg16", 16, iterations=4, final_learning_rate=0.5)
+    plain = pytorch_loop.PyTorchLoop(problem, channels_last=True)
+    loop = pytorch_graph.CapturedLoop(problem, device="cpu", channels_last=True)
+    loop._graph.kept, loop._graph.again = flat(loop._terms_there), loop._iterate
+    np.testing.assert_array_equal(loop.image, problem.start)
+    assert loop.state.done == loop.state.scheduled == 0
+    for _ in range(3):
+        found, true = loop.step()(), plain.step()()
+        assert found.total == pytest.approx(true.total, rel=1e-6)
+        assert found.style == pytest.approx(true.style, rel=1e-6)
+    np.testing.assert_allclose(loop.image, plain.image, atol=1e-3)
+    other = pytorch_graph.CapturedLoop(problem, device="cpu", channels_last=True)
+    other._graph.kept, other._graph.again = flat(other._terms_there), other._iterate
+    other.restore(plain.state)
+    plain.step()
+    other.step()
+    np.testing.assert_allclose(other.image, plain.image, atol=1e-3)
+    assert other.state.done == 4
 
 
 @pytest.fixture
