@@ -7,8 +7,8 @@
 Everyone optimises the same picture with the same losses, each in a process of its own,
 in turns. A turn is timed as a whole: the device is waited for before the clock starts
 and after its last iteration, and never in between. Loss and gradient are compared with
-Chainer's in double precision on the CPU; whoever is off has no times. That takes
-long for large pictures: ``--references FOLDER`` keeps it, and ``--only-references`` does
+Chainer's in double precision on the CPU; whoever is off has no times. That takes long
+for large pictures: ``--references FOLDER`` keeps it, and ``--only-references`` does
 nothing else, for which no card is needed.
 """
 
