@@ -27,7 +27,7 @@ BUILD := $(abspath build-constraints.txt)
 CONSTRAINED := PIP_CONSTRAINT=$(BUILD) PIP_BUILD_CONSTRAINT=$(BUILD) UV_BUILD_CONSTRAINT=$(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce $(PARTS) $(SIZES) report test test-all test-gpu lint format docs clean
+.PHONY: help venv reproduce $(PARTS) $(SIZES) report test test-all test-gpu check-gpu lint format docs clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ test-all: $(READY) ## run the tests, slow ones too
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -q -m gpu
+
+check-gpu: $(READY) ## test and measure all that needs a CUDA device; logs in build/gpu
+	PYTHON=$(abspath $(BIN))/python RESULTS=$(abspath $(RESULTS)) benchmarks/gpu_check.sh build/gpu
 
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check .

@@ -58,6 +58,8 @@ class Contender:
         What it cannot do without.
     compiles
         Whether it may compile something that later processes find ready.
+    modules
+        To import before anything is set up, where that can be waited for.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Contender:
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
     module: str | None = None
     compiles: bool = False
+    modules: tuple[str, ...] = ()
 
     def obstacle(self) -> str | None:
         """Return why it cannot take part, or None."""

@@ -9,12 +9,12 @@ import contextlib
 import dataclasses
 import multiprocessing
 import os
-import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
+
+import serving
+from serving import Asked, Start, Turn
 
 from chainer_style.experiments.child import ended
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from contenders import Contender
 
-    from chainer_style.engines.base import Engine, Problem
+    from chainer_style.engines.base import Problem
 
 FIRST = 2
 """Iterations before anything is timed."""
@@ -48,47 +48,6 @@ class WorkerError(Exception):
     """A worker cannot go on; says why."""
 
 
-@dataclass(frozen=True)
-class Turn:
-    """What a worker did when it was asked.
-
-    Attributes
-    ----------
-    seconds
-        Of every iteration.
-    idle
-        Processor seconds that its process took since its last turn.
-    """
-
-    seconds: Sequence[float]
-    idle: float
-
-
-@dataclass(frozen=True)
-class Start:
-    """What a worker says when it is set up.
-
-    Attributes
-    ----------
-    loss, gradient
-        At the picture to start from; None where they were not asked for.
-    first_loss
-        That its first iteration computed; None where there was none.
-    set_up_seconds, first_seconds, last_seconds
-        Of setting up, of all first iterations, and of the last of these.
-    pools
-        Libraries with threads, and how many each uses.
-    """
-
-    loss: float | None
-    gradient: npt.NDArray[np.float32] | None
-    first_loss: float | None
-    set_up_seconds: float
-    first_seconds: float
-    last_seconds: float
-    pools: list[dict[str, Any]]
-
-
 class Worker:
     """A contender in a process of its own.
 
@@ -106,6 +65,10 @@ class Worker:
         Whether to compute loss and gradient at the start.
     first
         Iterations before anything is timed: they compile, and fill caches and pools.
+    whole
+        Whether a turn is timed as a whole, and nothing waits for the device within.
+    waits
+        Whether it only imports what it needs, until `set_up` is called.
 
     Raises
     ------
@@ -122,18 +85,67 @@ class Worker:
         *,
         check: bool = True,
         first: int = FIRST,
+        whole: bool = False,
+        waits: bool = False,
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         protocol = _as_asked(contender, problem)
         posed = dataclasses.replace(problem, protocol=protocol)
-        asked = _Asked(contender, posed, threads, check, first)
-        self._process = context.Process(target=_work, args=(theirs, asked), daemon=True)
+        asked = Asked(contender, posed, threads, check, first, whole, waits)
+        self._process = context.Process(
+            target=serving.work, args=(theirs, asked), daemon=True
+        )
         own = {name: str(threads) for name in THREADS}
         with _environment({**own, **contender.variables, **(variables or {})}):
             self._process.start()
         theirs.close()
-        self.start: Start = self._answer()
+        self._whole = whole
+        self.start: Start
+        if not waits:
+            self.start = self._answer()
+
+    @property
+    def pid(self) -> int:
+        """Number of its process."""
+        assert self._process.pid
+        return self._process.pid
+
+    def ready(self) -> None:
+        """Wait until it has imported what it needs.
+
+        Raises
+        ------
+        WorkerError
+            If it could not.
+        """
+        self._answer()
+
+    def begin(self) -> None:
+        """Let it set up what it has to iterate."""
+        self._pipe.send("go")
+
+    def set_up(self) -> Start:
+        """Let it set up what it has to iterate, and wait for that.
+
+        Raises
+        ------
+        WorkerError
+            If it cannot be set up.
+        """
+        self.begin()
+        return self.wait()
+
+    def wait(self) -> Start:
+        """Wait until it is set up.
+
+        Raises
+        ------
+        WorkerError
+            If it cannot be set up.
+        """
+        self.start = self._answer()
+        return self.start
 
     def turn(self, iterations: int) -> Turn:
         """Let it iterate.
@@ -143,10 +155,23 @@ class Worker:
         WorkerError
             If its process ended.
         """
-        time.sleep(PAUSE)
+        if not self._whole:
+            time.sleep(PAUSE)
         self._pipe.send(iterations)
         turn: Turn = self._answer()
         return turn
+
+    def evaluate(self) -> tuple[float, npt.NDArray[np.float32]]:
+        """Return loss and gradient at the picture to start from.
+
+        Raises
+        ------
+        WorkerError
+            If its process ended, or could not tell.
+        """
+        self._pipe.send("evaluate")
+        loss, gradient = self._answer()
+        return loss, gradient
 
     def peak(self) -> int:
         """Return the most bytes of memory that its process held so far."""
@@ -236,89 +261,3 @@ def interleaved(
                 except WorkerError as error:
                     failed[name] = str(error)
     return found, failed
-
-
-# -- in the worker's process ----------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a worker is started with; see `Worker`."""
-
-    contender: Contender
-    problem: Problem
-    threads: int
-    check: bool
-    first: int
-
-
-def _work(pipe: Connection, asked: _Asked) -> None:
-    # Ctrl-C reaches all processes of a terminal; the parent ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from chainer_style.errors import UserError
-
-    try:
-        _serve(pipe, asked)
-    except EOFError:
-        return
-    except UserError as error:
-        pipe.send(("failed", str(error)))
-    except MemoryError:
-        pipe.send(("failed", "out of memory"))
-    except Exception as error:  # a peer's; the others go on
-        lines = str(error).strip().splitlines() or [""]
-        pipe.send(("failed", f"{type(error).__name__}: {lines[0]}"))
-
-
-def _serve(pipe: Connection, asked: _Asked) -> None:
-    from chainer_style import memory
-
-    started = time.perf_counter()
-    loop = asked.contender.create(asked.problem, asked.threads)
-    set_up = time.perf_counter() - started
-    pipe.send(("start", _start(loop, asked, set_up)))
-    before = time.process_time()
-    while (iterations := pipe.recv()) is not None:
-        if not iterations:
-            pipe.send(("peak", memory.peak()))
-            continue
-        idle = time.process_time() - before
-        seconds = [_timed(loop) for _ in range(iterations)]
-        before = time.process_time()
-        pipe.send(("turn", Turn(seconds, idle)))
-
-
-def _start(loop: Engine, asked: _Asked, set_up: float) -> Start:
-    """Check, iterate for the first times, and tell."""
-    loss = gradient = first_loss = None
-    if asked.check:
-        losses, gradient = loop.evaluate(asked.problem.start)
-        loss = losses.total
-    seconds = [0.0]
-    for number in range(asked.first):
-        started = time.perf_counter()
-        read = loop.step()
-        loop.synchronize()
-        seconds.append(time.perf_counter() - started)
-        if number == 0:
-            first_loss = read().total
-    return Start(
-        loss, gradient, first_loss, set_up, sum(seconds), seconds[-1], _pools()
-    )
-
-
-def _timed(loop: Engine) -> float:
-    """Return the seconds of an iteration."""
-    started = time.perf_counter()
-    loop.step()
-    loop.synchronize()
-    return time.perf_counter() - started
-
-
-def _pools() -> list[dict[str, Any]]:
-    """Describe the libraries with threads that are loaded."""
-    from threadpoolctl import threadpool_info
-
-    keys = ("user_api", "internal_api", "version", "architecture", "num_threads")
-    pools = [{key: pool.get(key) for key in keys} for pool in threadpool_info()]
-    return sorted(pools, key=str)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -267,6 +266,4 @@ def _times(bench: Bench, action: Action, seconds: float) -> tuple[float, ...]:
 def _bench(cell: Ceiling) -> Bench:
     if cell.device == "CPU":
         return OnCpu(1 if cell.threads == "one" else provenance.cores())
-    # CuPy reads it at the first product of this process: no TF32.
-    os.environ["CUPY_TF32"] = "0"
     return OnGpu()

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+import numpy
+
 from chainer_style import provenance
 
 FLOAT = 4
@@ -30,6 +32,18 @@ BLOCK = 1 << 15
 
 FACTOR = 3.0
 """The scalar of the triad; the one of STREAM."""
+
+ON_GPU = ("float32", "tf32", "bf16", "fp16")
+"""Precisions that a product on a GPU can have; the sums are float32."""
+
+TENSOR_CORES = 99
+"""``CUBLAS_GEMM_DEFAULT_TENSOR_OP``, for `cublasGemmEx`."""
+
+_TYPES = {"float32": 0, "tf32": 0, "bf16": 14, "fp16": 2}
+"""``cudaDataType`` of matrices: ``CUDA_R_32F``, ``CUDA_R_16BF``, ``CUDA_R_16F``."""
+
+_COMPUTE_32F, _COMPUTE_TF32 = 68, 77
+"""``cublasComputeType_t``: ``CUBLAS_COMPUTE_32F`` and ``..._32F_FAST_TF32``."""
 
 CACHES = Path("/sys/devices/system/cpu")
 
@@ -109,7 +123,6 @@ class OnCpu(Bench):
         self.length = length(provenance.memory(), self.cache, LEAST)
 
     def __enter__(self) -> Self:
-        import numpy
         from threadpoolctl import threadpool_limits
 
         assert self.threads
@@ -132,8 +145,6 @@ class OnCpu(Bench):
 
     def product(self, size: int) -> Action:
         """Return a product by `numpy.matmul`."""
-        import numpy
-
         random = numpy.random.default_rng(size)
         a, b = random.random((2, size, size), dtype=numpy.float32)
         c = numpy.empty((size, size), numpy.float32)
@@ -141,8 +152,6 @@ class OnCpu(Bench):
 
     def stream(self, kind: Kind) -> Action:
         """Return a copy by `numpy.copyto`, or a triad block by block."""
-        import numpy
-
         a, b, c = self._arrays
 
         def copy(part: slice) -> None:
@@ -181,11 +190,19 @@ class OnCpu(Bench):
 
 
 class OnGpu(Bench):
-    """CuPy on the first device: cuBLAS without TF32, and elementwise kernels."""
+    """CuPy on the first device: cuBLAS, and elementwise kernels.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    precision
+        Of the products, one of `ON_GPU`; streams are of float32.
+    """
+
+    def __init__(self, precision: str = "float32") -> None:
         import cupy
 
+        assert precision in ON_GPU
+        self.precision = precision
         runtime = cupy.cuda.runtime
         properties = runtime.getDeviceProperties(0)
         self.threads = None
@@ -207,13 +224,40 @@ class OnGpu(Bench):
         del self._arrays
 
     def product(self, size: int) -> Action:
-        """Return a product by `cupy.matmul`."""
+        """Return a product by cuBLAS."""
         import cupy
+        from cupy.cuda import cublas
 
         random = cupy.random.RandomState(size)
-        a, b = random.random_sample((2, size, size)).astype(cupy.float32)
-        c = cupy.empty((size, size), cupy.float32)
-        return lambda: cupy.matmul(a, b, out=c)
+        # cuBLAS goes by columns: c's transpose is that of b times that of a.
+        b, a = (self._rounded(random.random_sample((size, size))) for _ in range(2))
+        c = cupy.empty_like(a)
+        one, zero = numpy.ones(1, numpy.float32), numpy.zeros(1, numpy.float32)
+        kind = _TYPES[self.precision]
+        compute = _COMPUTE_TF32 if self.precision == "tf32" else _COMPUTE_32F
+        handle = cupy.cuda.device.get_cublas_handle()
+
+        def multiply() -> None:
+            cublas.gemmEx(
+                handle,
+                *(0, 0, size, size, size, one.ctypes.data),
+                *(b.data.ptr, kind, size),
+                *(a.data.ptr, kind, size, zero.ctypes.data),
+                *(c.data.ptr, kind, size, compute, TENSOR_CORES),
+            )
+
+        return multiply
+
+    def _rounded(self, numbers: Any) -> Any:
+        """Return numbers as the precision has them; bfloat16 as their bits."""
+        import cupy
+
+        if self.precision == "fp16":
+            return numbers.astype(cupy.float16)
+        exact = numbers.astype(cupy.float32)
+        if self.precision != "bf16":
+            return exact
+        return (exact.view(cupy.uint32) >> 16).astype(cupy.uint16)
 
     def stream(self, kind: Kind) -> Action:
         """Return a copy or a triad, each one kernel."""

@@ -54,7 +54,7 @@ def by_size(cells: Iterable[C]) -> list[list[C]]:
     return list(found.values())
 
 
-def load(path: Path, make: Callable[[Mapping[str, Any]], C]) -> C:
+def load(path: Path, make: Callable[[Mapping[str, Any]], R]) -> R:
     """Read a record.
 
     Parameters

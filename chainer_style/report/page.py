@@ -92,6 +92,8 @@ SECTIONS = {
     "precision": "What bfloat16 gains on the CPU, and what it costs",
     "tiling": "What tiles cost on the CPU",
     "ranks": "What several processes gain",
+    "gpu": "How fast it is on a GPU, beside PyTorch",
+    "gpu_kernels": "Where the time goes on a GPU",
     "why": "Why they differ",
 }
 """Title of every section, by the name of its part, in the paper's order."""

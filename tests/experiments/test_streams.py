@@ -123,12 +123,15 @@ def test_last_cache(tmp_path, monkeypatch):
     assert streams.last_cache() == 2 * 16 << 20
 
 
+BOUNDS = {"float32": 1e-5, "tf32": 4e-3, "fp16": 2e-3, "bf16": 2e-2}
+
+
 @pytest.mark.gpu
-def test_on_a_gpu(monkeypatch):
-    import cupy
+@pytest.mark.parametrize("precision", streams.ON_GPU)
+def test_on_a_gpu(monkeypatch, precision):
 
     monkeypatch.setattr(streams, "LEAST_ON_GPU", 1 << 20)
-    with streams.OnGpu() as bench:
+    with streams.OnGpu(precision) as bench:
         a, b = bench._arrays[:2]
         b *= 2
         assert bench.timed(bench.stream("copy")) > 0
@@ -137,5 +140,22 @@ def test_on_a_gpu(monkeypatch):
         assert (a == 5).all()
         action = bench.product(64)
         action()
-        x, y, z = arrays_of(action, cupy.ndarray)
-        np.testing.assert_allclose(z.get(), x.get() @ y.get(), rtol=1e-4)
+        found = {name: value.get() for name, value in variables_of(action).items()}
+        a, b, c = (read(found[name], precision) for name in "abc")
+        np.testing.assert_allclose(c, a @ b, rtol=BOUNDS[precision])
+
+
+def variables_of(action):
+    """Return the arrays on the device that a function keeps, by name."""
+    import cupy
+
+    cells = zip(action.__code__.co_freevars, action.__closure__, strict=True)
+    found = {name: cell.cell_contents for name, cell in cells}
+    return {n: value for n, value in found.items() if isinstance(value, cupy.ndarray)}
+
+
+def read(array, precision):
+    """Return an array of a precision in double precision."""
+    if precision == "bf16":
+        array = (array.astype(np.uint32) << 16).view(np.float32)
+    return array.astype(np.float64)
