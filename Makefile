@@ -7,6 +7,7 @@ SECONDS ?=
 WEIGHTS ?=
 RESULTS ?= results
 FULL    ?=
+JOBS    ?= 2
 
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -35,7 +36,7 @@ help: ## show this help
 	@echo '  single parts of the paper: $(PARTS)'
 	@echo '  past the paper, size by size: $(SIZES)'
 	@echo
-	@echo '  PYTHON=$(PYTHON)  FULL=1  MINUTES=5  SECONDS=30  WEIGHTS=seeded  RESULTS=$(RESULTS)'
+	@echo '  PYTHON=$(PYTHON)  FULL=1  MINUTES=5  SECONDS=30  JOBS=$(JOBS)  WEIGHTS=seeded  RESULTS=$(RESULTS)'
 	@echo '  WEIGHTS=caffe: trained weights, fetched if they are not in models/; or a file'
 
 venv: $(READY) ## set up .venv with everything that is needed
@@ -58,10 +59,10 @@ report: $(READY) ## merge the records of all machines in results/ into the repor
 	$(BIN)/chainer-style report --results $(RESULTS)
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -q -m 'not slow and not gpu'
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m 'not slow and not gpu'
 
 test-all: $(READY) ## run the tests, slow ones too
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -q -m gpu

@@ -36,6 +36,7 @@ EXTRAS = {
         # 5 no longer reads Caffe's files.
         "opencv-python-headless>=4.10,<5",
         "pytest>=8",
+        "pytest-xdist>=3.6",
         "ruff>=0.9",
         "scipy>=1.14",
     ],

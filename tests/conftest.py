@@ -12,6 +12,7 @@ import functools
 import shutil
 
 import compiled_there
+import filelock
 import hypothesis
 import mpi_jobs
 import numpy as np
@@ -42,12 +43,25 @@ def no_cache_of_the_users(tmp_path_factory):
 def kernels(no_cache_of_the_users, tmp_path_factory):
     """What is said when kernels are compiled the first time, and the cache then.
 
-    Tests that ask for it spare the others the minute that this takes.
+    Tests that ask for it spare the others the minute that this takes: all processes
+    that tests are shared out to have one cache.
     """
-    cache = tmp_path_factory.mktemp("kernels")
-    said = compiled_there.load(cache)
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    cache, told = shared / "compiled", shared / "compiled.txt"
+    with filelock.FileLock(shared / "compiled.lock"):
+        if not told.exists():
+            told.write_text(compiled_there.load(cache))
     shutil.copytree(cache, os.environ[files.CACHE], dirs_exist_ok=True)
-    return said, cache
+    return told.read_text(), cache
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ready(request):
+    """Kernels are there: of all tests that need some, these come first."""
+    if any("kernels" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("kernels")
 
 
 @functools.cache

@@ -9,6 +9,22 @@ from chainer_style import protocols, transfer
 from chainer_style.errors import UserError
 
 
+def test_who_runs_ahead_is_not_waited_for(pictures, weights_of, monkeypatch):
+    job = transfer.prepare(
+        *pictures, width=16, iterations=4, weights=weights_of("vgg16"), engine="numpy"
+    )
+    waited = []
+    monkeypatch.setattr(job.engine, "synchronize", lambda: waited.append(job.done))
+    list(job.run(1, ahead=True))
+    assert waited == [0]
+    monkeypatch.setattr(type(job.engine), "runs_ahead", True)
+    list(job.run(1))
+    assert waited == [0, 1]
+    list(job.run(2, ahead=True))
+    assert waited == [0, 1]
+    assert job.done == 4
+
+
 def test_stylize_yields_every_iterate(pictures):
     indices, losses = [], []
     for iterate in chainer_style.stylize(*pictures, width=32, iterations=4):

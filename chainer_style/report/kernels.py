@@ -25,16 +25,18 @@ MOVES, OTHER, GAPS = "copies, clears", "other kernels", "between kernels"
 
 WORDS: Mapping[str, str] = {
     MOVES: r"memcpy|memset|fillfunctor|\bfill\b",
-    UPDATE: r"adam|clip|clamp|multi_?tensor|update",
+    # The kernels of engine cuda are called by one word each.
+    UPDATE: r"adam|clip|clamp|multi_?tensor|update|^(spread|collect|move)$",
     LAYOUT: r"nchw.?to|nhwc.?to|tonchw|tonhwc|convert|transpose|im2col|col2im|layout",
     POOLING: r"pool",
     GRAM: r"gram|syrk",
-    LOSSES: r"loss|mse|compare|target|residual",
+    LOSSES: r"loss|mse|compare|target|residual|^(complete|tell)$",
     BACK: r"dgrad|wgrad|bgrad|bwd|backward.*conv|conv.*(back|grad)|unconv|deconv",
     FORTH: r"fprop|fwd|conv(?!ert)|winograd|implicit|cudnn.*engine",
     "products": r"gemm|gemv|nvjet|cublas|cutlass|xmma|matmul|triton_mm|triton_tem",
     REDUCE: r"reduce|reduction|triton_(red|per)|_sum|sum_|\bsum\b|splitk",
-    POINTWISE: r"relu|threshold|elementwise|vectorized|triton_poi|cupy_|bias|add",
+    POINTWISE: r"relu|threshold|elementwise|vectorized|triton_poi|cupy_|bias|add"
+    r"|^(rectify|shift|join|carry|(de)?normalise)$",
 }
 """What the name of a kernel says it does; the first that fits counts. Products of
 matrices are Gram matrices and their gradients, but where a convolution becomes one."""

@@ -14,13 +14,6 @@ SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 sys.path.append(str(SCRIPTS))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def ready(request):
-    """Kernels are there: of all tests that need some, these come first."""
-    if not all(item.get_closest_marker("gpu") for item in request.session.items):
-        request.getfixturevalue("kernels")
-
-
 @pytest.fixture(scope="session")
 def scripts():
     """Folder of the scripts."""

@@ -73,6 +73,30 @@ def test_a_run_gone_astray_is_stopped():
         next(observers.finite([diverged(5)]))
 
 
+def test_losses_are_looked_at_now_and_then(job):
+    """Not before it is their turn, but all of them."""
+    looked = []
+
+    def reading(index):
+        def read():
+            looked.append(index)
+            return Losses(float("nan") if index == 5 else 1.0, (), (), 0.0)
+
+        return read
+
+    iterates = [Iterate(i, 0.1, None, reading(i)) for i in range(12)]
+    passed = []
+    with pytest.raises(UserError, match="finite number at iteration 5"):
+        for iterate in observers.finite(iterates, 4):
+            passed.append(iterate.index)
+            assert looked == list(range(iterate.index // 4 * 4 + 1))
+    assert passed == list(range(8))
+    looked.clear()
+    rest = iterates[6:]
+    assert len(list(observers.finite(rest, 100))) == 6
+    assert looked == [6, 7, 8, 9, 10, 11]
+
+
 def test_progress_passes_everything_on(job, capsys):
     passed = list(observers.progress(job.run(), total=7))
     assert [iterate.index for iterate in passed] == list(range(7))

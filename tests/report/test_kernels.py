@@ -3,6 +3,7 @@ from __future__ import annotations
 import cards
 import pytest
 
+from chainer_style.engines.cuda import kernels as own
 from chainer_style.report import kernels
 
 
@@ -61,6 +62,11 @@ from chainer_style.report import kernels
 def test_what_a_kernel_does_is_told_by_its_name(name, group):
     assert kernels.group(name) == group
     assert group in kernels.GROUPS
+
+
+@pytest.mark.parametrize("name", own.signatures())
+def test_every_kernel_of_engine_cuda_has_a_group(name):
+    assert kernels.group(name) not in (kernels.OTHER, kernels.FORTH, kernels.BACK)
 
 
 @pytest.mark.parametrize(

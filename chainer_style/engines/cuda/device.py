@@ -334,7 +334,7 @@ def check(device: Device) -> None:
     if missing:
         raise UserError(
             f"{missing.reason} for --engine cuda: {missing.cause}; {missing.remedy}, "
-            "or take --engine chainer"
+            "or leave --engine and --gpu out for the CPU"
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chainer_style import files
-from chainer_style.engines.cuda.convolutions import Built
+from chainer_style.engines.cuda.convolutions import WORKSPACE, Built
 from chainer_style.engines.cuda.formats import Format
 from chainer_style.engines.cuda.steps import Convolution
 from chainer_style.errors import UserError
@@ -72,7 +72,10 @@ class Tuner:
             index = self._named(built, known)
             if index is not None:
                 return index
-        times = {index: self._time(execute(index)) for index in self._buildable(built)}
+        times = {}
+        for index in self._buildable(built):
+            with contextlib.suppress(Exception):  # of a plan that is no good after all
+                times[index] = self._time(execute(index))
         if not times:
             raise RuntimeError(f"cuDNN can compute {step.name} {step.way} in no way")
         best = min(times, key=lambda index: times[index])
@@ -108,11 +111,14 @@ def kind_of(step: Convolution) -> tuple[Any, ...]:
 
 
 def _build(built: Built, index: int) -> bool:
+    """Build a plan; return whether that, and the space it works in, can be had."""
+    graph = built.graph
     try:
-        built.graph.build_plan_at_index(index)
+        graph.build_plan_at_index(index)
     except Exception:  # of a kind that differs from release to release
         return False
-    return True
+    # What it takes is known, and so ruled out, only now.
+    return bool(graph.get_workspace_size_plan_at_index(index) <= WORKSPACE)
 
 
 def read(path: Path) -> dict[str, str]:

@@ -69,7 +69,7 @@ def test_what_is_missing_is_told(monkeypatch):
         engines.check("cuda", Device(0))
     out = devices.Obstacle("no CUDA device", "it is out", "put it in")
     monkeypatch.setattr(devices, "obstacle", lambda device: out)
-    with pytest.raises(UserError, match="cuda: it is out; put it in, or take --engine"):
+    with pytest.raises(UserError, match="cuda: it is out; put it in, or leave --engine"):
         engines.check("cuda", Device(0))
 
 
