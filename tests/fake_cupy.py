@@ -117,7 +117,7 @@ class Cupy:
         )
 
     def get_default_memory_pool(self):
-        return SimpleNamespace(free_bytes=lambda: 0)
+        return SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
 
     def _made(self, non_blocking=False):
         self.stream = Stream(non_blocking)

@@ -85,12 +85,12 @@ def test_losses_are_looked_at_now_and_then(job):
         return read
 
     iterates = [Iterate(i, 0.1, None, reading(i)) for i in range(12)]
-    passed = []
+    watched = observers.finite(iterates, 4)
+    for index in range(8):
+        assert next(watched).index == index
+        assert looked == list(range(index // 4 * 4 + 1))
     with pytest.raises(UserError, match="finite number at iteration 5"):
-        for iterate in observers.finite(iterates, 4):
-            passed.append(iterate.index)
-            assert looked == list(range(iterate.index // 4 * 4 + 1))
-    assert passed == list(range(8))
+        next(watched)
     looked.clear()
     rest = iterates[6:]
     assert len(list(observers.finite(rest, 100))) == 6

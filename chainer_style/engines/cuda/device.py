@@ -13,7 +13,7 @@ from chainer_style.compat import cudnn
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
 from chainer_style.engines.cuda import kernels, products
-from chainer_style.engines.cuda.convolutions import WORKSPACE, Builder, Built
+from chainer_style.engines.cuda.convolutions import Builder, Built
 from chainer_style.engines.cuda.formats import FORMATS, Format
 from chainer_style.engines.cuda.kernels import THREADS
 from chainer_style.engines.cuda.machine import Later, Machine, Run
@@ -88,7 +88,7 @@ class CudaDevice(Machine):
         self._builder = Builder(frontend, form, self._handle)
         versions = f"{self.title} {frontend.backend_version()} {frontend.__version__}"
         self._tuner = Tuner(versions, form, self._seconds)
-        self._space = self.allocate(WORKSPACE)
+        self._room, self._room_size = 0, 0
         self._products = self._on(self._cublas)
 
     def _on(self, do: Callable[[], Any]) -> Any:
@@ -124,8 +124,10 @@ class CudaDevice(Machine):
         return int(memory.ptr)
 
     def free(self, address: int) -> None:
-        """Give memory back (see `Machine`)."""
+        """Give memory back (see `Machine`), and to other programs too."""
+        self.synchronize()
         del self._held[address]
+        self._on(self._cupy.get_default_memory_pool().free_all_blocks)
 
     def expect(self, size: int) -> None:
         """Refuse what will not fit (see `Machine`)."""
@@ -224,6 +226,7 @@ class CudaDevice(Machine):
                     return self._executed(built, index, step, addresses)
 
                 self._built[key] = built, self._tuner.choose(step, built, execute)
+                self._workspace(0)  # what was only tried may have taken more
         except Exception as error:  # cuDNN's own, of many kinds
             said = (str(error).strip().splitlines() or [repr(error)])[-1]
             raise UserError(
@@ -245,13 +248,26 @@ class CudaDevice(Machine):
         self, built: Built, index: int, step: Convolution, addresses: Mapping[str, int]
     ) -> Run:
         """Return what runs a plan of a graph."""
-        pack, graph = built.pack(step, addresses), built.graph
-        handle, space = self._handle, self._space
+        pack, graph, handle = built.pack(step, addresses), built.graph, self._handle
+        needed = graph.get_workspace_size_plan_at_index(index)
 
         def run() -> None:
-            graph.execute_plan_at_index(pack, space, index, handle=handle)
+            room = self._workspace(needed) if needed else 0
+            graph.execute_plan_at_index(pack, room, index, handle=handle)
 
         return run
+
+    def _workspace(self, size: int) -> int:
+        """Return the address of room for a plan; 0 gives back what there is.
+
+        All plans share it, one after the other. It grows as they first run, which is
+        before they are captured.
+        """
+        if size > self._room_size or not size:
+            if self._room:
+                self.free(self._room)
+            self._room, self._room_size = self.allocate(size) if size else 0, size
+        return self._room
 
     def _seconds(self, run: Run) -> float:
         """Return the seconds that the device takes for something."""

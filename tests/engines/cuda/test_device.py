@@ -69,7 +69,9 @@ def test_what_is_missing_is_told(monkeypatch):
         engines.check("cuda", Device(0))
     out = devices.Obstacle("no CUDA device", "it is out", "put it in")
     monkeypatch.setattr(devices, "obstacle", lambda device: out)
-    with pytest.raises(UserError, match="cuda: it is out; put it in, or leave --engine"):
+    with pytest.raises(
+        UserError, match="cuda: it is out; put it in, or leave --engine"
+    ):
         engines.check("cuda", Device(0))
 
 
@@ -204,12 +206,41 @@ def test_a_convolution_that_cudnn_cannot_compute(weights_of, cupy, monkeypatch):
 def test_too_large_a_picture_is_refused_before_it_is_begun(weights_of, cupy):
     problem = problems.make(weights_of, "vgg16", 20, 27, "modern")
     device = CudaDevice(Device(0))
-    cupy.free = (1 << 28) + (1 << 25) + (1 << 20)
+    cupy.free = 1 << 24
     told = r"needs .* more on Fake 100, where .* are free; take a smaller --width"
     with pytest.raises(UserError, match=told):
         engines.create("cuda", problem, Device(0))
     with pytest.raises(UserError, match=told):
         device.allocate(cupy.free + 1)
+
+
+def test_plans_share_the_room_that_they_work_in(weights_of, cupy, monkeypatch):
+    """As much as the one that needs most: not what was only tried."""
+    sizes = {"slow": 1 << 22, "fast": 1 << 20}
+    asked = []
+    monkeypatch.setattr(ComputingGraph, "plans", tuple(sizes))
+    monkeypatch.setattr(
+        ComputingGraph,
+        "get_workspace_size_plan_at_index",
+        lambda self, index: sizes[self.plans[index]],
+    )
+    real = ComputingGraph.execute_plan_at_index
+
+    def execute(self, pack, workspace, index, handle=None):
+        assert device._room == workspace != 0
+        assert device._room_size >= sizes[self.plans[index]]
+        asked.append(self.plans[index])
+        real(self, pack, workspace, index, handle)
+
+    monkeypatch.setattr(ComputingGraph, "execute_plan_at_index", execute)
+    # The second of two that are timed is told to be faster.
+    times = iter([2.0, 1.0] * 100)
+    monkeypatch.setattr(cupy.cuda, "get_elapsed_time", lambda *_: next(times))
+    problem = problems.make(weights_of, "vgg16", 20, 27, "modern")
+    device = CudaDevice(Device(0))
+    CudaEngine(problem, device)
+    assert "slow" in asked
+    assert device._room_size == sizes["fast"]
 
 
 @pytest.mark.gpu
