@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from chainer_style.engines.arena import Part
 from chainer_style.engines.cuda import formats, kernels
 from chainer_style.engines.cuda.machine import Machine
-from chainer_style.engines.cuda.steps import Part
 
 COMPILER = shutil.which("g++")
 MISSING = "no C++ compiler (g++) to run CUDA's kernels on the processor with"

@@ -33,6 +33,14 @@ class Buffer:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What lies in a buffer from one of its bytes on."""
+
+    buffer: str
+    start: int
+
+
+@dataclass(frozen=True)
 class Arena:
     """A place for each of some buffers.
 

@@ -99,6 +99,25 @@ def read_rows(path: Path, make: Callable[..., R]) -> list[R]:
         raise UserError(f"{path} is not a record: {error}") from None
 
 
+def gather(folder: Path, load: Callable[[Path], R]) -> tuple[list[R], list[str]]:
+    """Return what a folder of records holds, and a line for each file that is none.
+
+    Parameters
+    ----------
+    folder
+        With the records.
+    load
+        Reads one of them.
+    """
+    found, skipped = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(load(path))
+        except UserError as error:
+            skipped.append(str(error))
+    return found, skipped
+
+
 def read(folder: Path, load: Callable[[Path], C]) -> tuple[list[C], list[str]]:
     """Return what a folder of records holds, by network, threads and size.
 
@@ -116,12 +135,7 @@ def read(folder: Path, load: Callable[[Path], C]) -> tuple[list[C], list[str]]:
     skipped
         One line for each file that could not.
     """
-    found, skipped = [], []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            found.append(load(path))
-        except UserError as error:
-            skipped.append(str(error))
+    found, skipped = gather(folder, load)
     order = list(networks.NETWORKS)
     found.sort(key=lambda c: (order.index(c.network), c.threads, c.size))
     return found, skipped

@@ -10,7 +10,6 @@ from statistics import median
 from typing import Any
 
 from chainer_style import networks
-from chainer_style.errors import UserError
 from chainer_style.report import cells, races
 
 FOLDER = Path("benchmarks") / "gpu_kernels"
@@ -188,13 +187,8 @@ def read(machine: Path) -> tuple[list[Trace], list[str]]:
     skipped
         One line for each file that could not.
     """
-    found: list[Trace] = []
-    skipped = []
-    for path in sorted((machine / FOLDER).glob("*.json")):
-        try:
-            found += load(path)
-        except UserError as error:
-            skipped.append(str(error))
+    records, skipped = cells.gather(machine / FOLDER, load)
+    found = [trace for record in records for trace in record]
     order, kinds = list(networks.NETWORKS), races.PRECISIONS
     found.sort(key=lambda t: (order.index(t.network), kinds.index(t.precision), t.size))
     return found, skipped

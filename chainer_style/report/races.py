@@ -9,7 +9,6 @@ from statistics import median
 from typing import Any, Literal
 
 from chainer_style import networks
-from chainer_style.errors import UserError
 from chainer_style.experiments.ceilings import Run
 from chainer_style.report import arithmetic, cells, formats
 
@@ -301,12 +300,7 @@ def read(machine: Path) -> tuple[list[Race], list[str]]:
     skipped
         One line for each file that could not.
     """
-    found, skipped = [], []
-    for path in sorted((machine / FOLDER).glob("*.json")):
-        try:
-            found.append(load(path))
-        except UserError as error:
-            skipped.append(str(error))
+    found, skipped = cells.gather(machine / FOLDER, load)
     order = list(networks.NETWORKS)
     found.sort(
         key=lambda r: (order.index(r.network), PRECISIONS.index(r.precision), r.size)

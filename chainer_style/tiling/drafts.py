@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from chainer_style.engines.arena import Part
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
-from chainer_style.engines.cpu.draft import FLOAT, Draft, Line, Map, Part
+from chainer_style.engines.cpu.draft import FLOAT, Draft, Line, Map
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.losses import DOUBLE, add_gram
 from chainer_style.engines.cpu.parameters import Parameters

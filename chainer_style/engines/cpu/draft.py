@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainer_style.engines.arena import Arena, Buffer, arrange
+from chainer_style.engines.arena import Arena, Buffer, Part, arrange
 from chainer_style.engines.cpu.filters import filled
 from chainer_style.engines.cpu.kernels.results import DUMP
 from chainer_style.engines.cpu.kernels.steps import STEP, Program, step
@@ -90,14 +90,6 @@ class Map:
     def written(self) -> dict[str, int]:
         """Return the extents of a step that writes it."""
         return {f"y_{name}": value for name, value in self.read().items()}
-
-
-@dataclass(frozen=True)
-class Part:
-    """What lies in a buffer from one of its bytes on."""
-
-    buffer: str
-    start: int
 
 
 @dataclass(frozen=True)

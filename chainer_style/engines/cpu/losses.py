@@ -6,9 +6,10 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from chainer_style.engines.arena import Part
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
-from chainer_style.engines.cpu.draft import Map, Part
+from chainer_style.engines.cpu.draft import Map
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.parameters import Array
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from chainer_style.engines.arena import Part
 from chainer_style.engines.cuda.nodes import Back, Layers
 from chainer_style.engines.cuda.objective import Objective, TapTerms
 from chainer_style.engines.cuda.steps import (
     Argument,
     Launch,
-    Part,
     Product,
     Program,
     Step,

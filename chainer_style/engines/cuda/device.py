@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from chainer_style.compat import cudnn
 from chainer_style.engines import devices
+from chainer_style.engines.arena import Part
 from chainer_style.engines.base import Device
 from chainer_style.engines.cuda import kernels, products
 from chainer_style.engines.cuda.convolutions import Builder, Built
@@ -20,7 +21,6 @@ from chainer_style.engines.cuda.machine import Later, Machine, Run
 from chainer_style.engines.cuda.steps import (
     Convolution,
     Launch,
-    Part,
     Product,
     Program,
 )

@@ -16,7 +16,7 @@ from chainer_style.engines.cuda.nodes import filled
 from chainer_style.engines.cuda.objective import Objective
 from chainer_style.engines.cuda.steps import Program, aligned
 from chainer_style.engines.cuda.windows import LENGTH
-from chainer_style.networks import INPUT, Network
+from chainer_style.networks import Network
 
 Array = npt.NDArray[Any]
 
@@ -158,11 +158,6 @@ class Plan:
         """Have memory for a program; it is that of all programs."""
         if "arena" not in self.addresses:
             self.addresses["arena"] = self._machine.allocate(program.arrange().size)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the picture: planes, height, width."""
-        return tuple(self._compiler.shapes[INPUT])
 
 
 class _Room:

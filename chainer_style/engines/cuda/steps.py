@@ -6,18 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from chainer_style.engines.arena import Arena, Buffer, arrange
+from chainer_style.engines.arena import Arena, Buffer, Part, arrange
 
 ALIGNMENT = 256
 """Bytes: where a buffer may begin, as CUDA's own allocations do."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """What lies in a buffer from one of its bytes on."""
-
-    buffer: str
-    start: int
 
 
 Argument = str | Part | int | float | None
@@ -204,10 +196,6 @@ class Program:
     def arrange(self) -> Arena:
         """Return where the buffers lie."""
         return arrange(self.buffers())
-
-    def foreign(self) -> set[str]:
-        """Return the names that have to be there already."""
-        return {name for step in self.steps for name in step.uses()} - set(self.sizes)
 
 
 def aligned(size: int) -> int:
