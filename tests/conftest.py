@@ -10,6 +10,7 @@ import chainer_style  # isort: skip  # noqa: F401 - before anything imports chai
 
 import functools
 import shutil
+import signal
 
 import compiled_there
 import filelock
@@ -25,6 +26,14 @@ from chainer_style.weights import Weights, folder, seeded
 # Examples are few and small; how long one takes is no matter of correctness.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c():
+    """What tests start can be interrupted: pytest's processes ignore it, and pass on
+    that they do."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -255,8 +255,8 @@ def test_a_stopped_run_is_gone_on_with(call, base, tmp_path, monkeypatch):
     assert call(*words, "-o", "whole").exit_code == 0
     finite = observers.finite
 
-    def stopped(iterates):
-        for iterate in finite(iterates):
+    def stopped(iterates, every=1):
+        for iterate in finite(iterates, every):
             yield iterate
             if iterate.index == 6:
                 os.kill(os.getpid(), signal.SIGINT)

@@ -119,4 +119,5 @@ def test_the_estimate_is_printed(base):
 def test_precision_that_tiles_do_not_have(base):
     result = call(*base, "--engine", "cpu", "--precision", "float64", "--tile", 32)
     assert result.exit_code == 2
-    assert "take --engine numpy for float64" in result.output
+    assert "does not compute in float64; take --precision float32" in result.output
+    assert "or --engine numpy" in result.output
