@@ -81,6 +81,7 @@ def gather(step, unit, space):
         products,
         narrow,
         max(0, bottom - top) * step.width,
+        step.weights,
     )
     place = products - top * step.width * narrow
     for row in range(first, last):

@@ -184,9 +184,8 @@ def style(step, unit, space):
     wide = 4 * channels
     products = space + TABLES + DUMP
     features = step.x + first * wide
-    product(
-        features, wide, step.weights, channels, channels // PANEL, products, wide, count
-    )
+    panels, weights = channels // PANEL, step.weights
+    product(features, wide, weights, channels, panels, products, wide, count, weights)
     if step.target:
         doubles(step.partial, unit + 1)[unit] = _differ(
             features,
@@ -267,7 +266,7 @@ def style_few(step, unit, space):
             block,
         )
         features = step.x + other * WIDE
-        product_more(features, wide, block, PANEL, 1, products, WIDE, positions)
+        product_more(features, wide, block, PANEL, 1, products, WIDE, positions, block)
     doubles(step.result, unit + 1)[unit] = _total(squares)
     start = unit * WIDE
     if step.target:

@@ -29,6 +29,9 @@ AHEAD = 1024
 """Rows of a panel at most that is asked for ahead: larger ones would push out what is
 in use, and what goes on for so long the hardware asks for by itself."""
 
+CACHE_LINE = 64
+"""Bytes that are asked for at once."""
+
 
 def _sums(
     emit: Emitter,
@@ -40,9 +43,13 @@ def _sums(
     depth: Any,
     start: list[Any],
     pairs: bool,
-    ahead: bool,
+    asked: list[Any],
+    each: Any,
 ) -> list[Any]:
-    """Emit the sums of a block: row after row, two vectors each."""
+    """Emit the sums of a block: row after row, two vectors each.
+
+    Every turn asks for what lies at some addresses, further on by `each` bytes a turn.
+    """
     multiply_add = emit.multiply_add_pairs if pairs else emit.multiply_add
     kind = PAIR if pairs else FLOAT
     vector = ir.VectorType(kind, emit.lanes)
@@ -50,10 +57,8 @@ def _sums(
     with Loop(emit.builder, depth, start) as turn:
         panel = emit.plus(b, emit.builder.mul(turn.index, b_step))
         right = [emit.load(place, vector) for place in (panel, emit.plus(panel, count))]
-        if ahead:
-            behind = emit.plus(panel, emit.times(depth, WIDE))
-            for place in (behind, emit.plus(behind, count)):
-                emit.fetch(place)
+        for place in asked:
+            emit.fetch(emit.plus(place, emit.builder.mul(turn.index, each)))
         here = emit.plus(a, emit.builder.mul(turn.index, step))
         for row, distance in enumerate(distances):
             left = emit.spread(emit.plus(here, distance), kind)
@@ -67,9 +72,9 @@ def _block(
     transposed: bool = False,
     add: bool = False,
     pairs: bool = False,
-    ahead: bool = False,
+    lines: int = 0,
 ) -> Any:
-    @kernel(7)
+    @kernel(9 if lines else 7)
     def block(
         emit: Emitter,
         rows: Any,
@@ -79,12 +84,15 @@ def _block(
         depth: Any,
         c: Any,
         c_stride: Any,
+        ahead: Any = None,
+        each: Any = None,
     ) -> None:
         """Write the product of up to `ROWS` rows and a panel.
 
         The stride of `a` is that of its rows; transposed, that of its columns, and of
-        the rows of `b` too. With pairs of bfloat16, the depth counts these. The panel
-        behind is asked for ahead of time, if it is to be.
+        the rows of `b` too. With pairs of bfloat16, the depth counts these. With each
+        of its turns it asks for some lines of what lies at the address ahead, and goes
+        on there by so many bytes.
         """
         builder = emit.builder
         done = builder.append_basic_block("computed")
@@ -106,8 +114,9 @@ def _block(
                 step, b_step = emit.word(4), emit.word(WIDE)
             zero = emit.constant(0)
             start = [emit.load(place) if add else zero for place in places]
+            asked = [emit.plus(ahead, CACHE_LINE * line) for line in range(lines)]
             sums = _sums(
-                emit, a, step, distances, b, b_step, depth, start, pairs, ahead
+                emit, a, step, distances, b, b_step, depth, start, pairs, asked, each
             )
             for value, place in zip(sums, places, strict=True):
                 emit.store(value, place)
@@ -117,17 +126,14 @@ def _block(
     return block
 
 
-block, block_more = _block(), _block(add=True)
-block_on, block_more_on = _block(ahead=True), _block(add=True, ahead=True)
 cross, cross_more = _block(transposed=True), _block(transposed=True, add=True)
-block_of_pairs, block_of_pairs_on = block, block_on
-if target.has_bfloat16():
-    block_of_pairs = _block(pairs=True)
-    block_of_pairs_on = _block(pairs=True, ahead=True)
 
 
-def _product(block: Any, block_on: Any) -> Any:
+def _product(**kind: bool) -> Any:
     """Return what writes, or adds, a product of matrices, block by block.
+
+    While a panel is multiplied the next one is asked for, a few bytes with every turn:
+    asked for faster than memory gives, it would stand in the way of what is needed now.
 
     Parameters
     ----------
@@ -139,25 +145,34 @@ def _product(block: Any, block_on: Any) -> Any:
         Address of the product, and bytes from row to row.
     rows
         Of the left factor.
+    after
+        Address of the panel that is read after the last one.
     """
+    block, block_alone = _block(lines=1, **kind), _block(lines=2, **kind)
 
     @njit(nogil=True)
-    def product(a, stride, b, depth, panels, c, c_stride, rows):
-        blocks = (rows + ROWS - 1) // ROWS
+    def product(a, stride, b, depth, panels, c, c_stride, rows, after):
+        blocks = max(1, (rows + ROWS - 1) // ROWS)
+        size = depth * WIDE
+        each = (WIDE + blocks - 1) // blocks if depth <= AHEAD else 0
         for panel in range(panels):
-            right = b + panel * depth * WIDE
+            right = b + panel * size
+            ahead = right + size if panel + 1 < panels else after
             for i in range(blocks):
                 first, last = rows * i // blocks, rows * (i + 1) // blocks
                 left, place = a + first * stride, c + first * c_stride + panel * WIDE
-                # The last block finds its panel in the cache: time to ask for the next.
-                if i + 1 == blocks and depth <= AHEAD:
-                    block_on(last - first, left, stride, right, depth, place, c_stride)
+                count, here = last - first, ahead + i * depth * each
+                if blocks > 1:
+                    block(count, left, stride, right, depth, place, c_stride, here, each)
                 else:
-                    block(last - first, left, stride, right, depth, place, c_stride)
+                    block_alone(
+                        count, left, stride, right, depth, place, c_stride, here, each
+                    )
 
     return product
 
 
-product = _product(block, block_on)
-product_more = _product(block_more, block_more_on)
-product_of_pairs = _product(block_of_pairs, block_of_pairs_on)
+product, product_more = _product(), _product(add=True)
+product_of_pairs = product
+if target.has_bfloat16():
+    product_of_pairs = _product(pairs=True)

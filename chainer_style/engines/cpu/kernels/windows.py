@@ -140,7 +140,7 @@ def windows(step, unit, space):
         _pack_all(step, group, first, count, across, inputs)
     weights = step.weights + (group * step.panels + begin) * depth * WIDE
     narrow = panels * WIDE
-    product(inputs, wide, weights, depth, panels, results, narrow, count)
+    product(inputs, wide, weights, depth, panels, results, narrow, count, weights)
     if step.mode:
         _spread(step, results, narrow, first, count)
     else:

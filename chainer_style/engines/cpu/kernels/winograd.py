@@ -63,18 +63,21 @@ def make(made: int, kernel: int = 3, half: bool = False) -> Any:
         plane = step.positions * max(wide, narrow) + LINE
         results = space + TABLES + DUMP
         inputs = results + plane
+        depth = step.channels // parts
+        size = depth * WIDE
         take(step, first, count, space, inputs, plane)
         for i in range(planes):
-            depth = step.channels // parts
+            weights = step.weights + (i * step.panels + begin) * size
             multiply(
                 inputs + i * plane,
                 wide,
-                step.weights + (i * step.panels + begin) * depth * WIDE,
+                weights,
                 depth,
                 panels,
                 results + i * plane,
                 narrow,
                 count,
+                weights + step.panels * size,
             )
         give(step, first, count, space, results, plane, begin * WIDE, narrow)
 
