@@ -89,7 +89,10 @@ def back(made: int, kernel_size: int, add: bool | None) -> Any:
         rows = []
         for i in range(seen):
             planes = [emit.times(plane, i * seen + j) for j in range(seen)]
-            tile = [emit.load(emit.plus(products, plane)) for plane in planes]
+            places = [emit.plus(products, plane) for plane in planes]
+            tile = [emit.load(place) for place in places]
+            for place in places:
+                emit.fetch(emit.plus(place, 4 * emit.lanes))
             rows.append(_by_sign(emit, matrix, tile))
         word = emit.word(0).type
         for j in range(made):
