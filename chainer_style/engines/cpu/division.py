@@ -22,6 +22,12 @@ LEAST = 48
 FEWEST = 8
 """The same where a block is made so small for the sake of the threads only."""
 
+SMALL = 24
+"""Tiles of a block whose filters are few bytes: the fewer, the nearer they stay."""
+
+NEAR = 2_200_000
+"""Bytes of filters that are few."""
+
 LARGE = 16_000_000
 """Bytes of filters that no cache holds: blocks of twice as many tiles."""
 
@@ -152,6 +158,8 @@ def _(way: Tiles, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
     wide = 4 * planes * max(channels, written.channels)
     large = 4 * math.prod(way.shape) > LARGE
     block = min(total, max(LEAST * (1 + large), CACHE // wide))
+    if way.nbytes <= NEAR:
+        block = min(block, SMALL)
     block, cut = _cut(total, block, panels, way.nbytes, threads, each)
     widest = -(-panels // cut) * PANEL
     return Cut(

@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import njit
 
 from chainer_style.engines.cpu.kernels.access import floats
-from chainer_style.engines.cpu.kernels.products import WIDE, product
+from chainer_style.engines.cpu.kernels.products import WIDE, product_nearby
 from chainer_style.engines.cpu.kernels.results import DUMP
 from chainer_style.engines.cpu.kernels.vectors import FLOAT, Emitter, Loop, kernel
 from chainer_style.engines.cpu.kernels.winograd import TABLES
@@ -72,7 +72,7 @@ def gather(step, unit, space):
     top, bottom = max(0, top), min(step.height, bottom)
     wide, narrow = 4 * step.channels, step.panels * WIDE
     products = space + TABLES + DUMP
-    product(
+    product_nearby(
         step.x + top * step.width * wide,
         wide,
         step.weights,
@@ -81,7 +81,8 @@ def gather(step, unit, space):
         products,
         narrow,
         max(0, bottom - top) * step.width,
-        step.weights,
+        step.y,
+        0,
     )
     place = products - top * step.width * narrow
     for row in range(first, last):

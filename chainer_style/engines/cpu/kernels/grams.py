@@ -19,8 +19,8 @@ from chainer_style.engines.cpu.kernels.products import (
     WIDE,
     cross,
     cross_more,
-    product,
     product_more,
+    product_nearby,
 )
 from chainer_style.engines.cpu.kernels.results import DUMP, deliver
 from chainer_style.engines.cpu.kernels.vectors import REORDERED, Emitter, Loop, kernel
@@ -82,30 +82,45 @@ def gram(step, unit, space):
     sums = step.y + slot * step.channels * wide
     begin = slot * step.positions
     end = min(begin + step.positions, step.height * step.width)
+    squares = 0
+    for panel in range(share, panels, step.shares):
+        squares += panels - panel
     for first in range(begin, end, DEPTH):
         depth = min(DEPTH, end - first)
         features = step.x + first * wide
+        # What is read next is asked for meanwhile, a part with each square.
+        ahead, part = features + depth * wide, depth * wide // squares
         for panel in range(share, panels, step.shares):
             for other in range(panel, panels):
                 place = sums + panel * PANEL * wide + other * WIDE
+                more = first > begin
                 _multiply(
-                    features, wide, depth, panel, other, place, wide, first > begin
+                    features, wide, depth, panel, other, place, wide, more, ahead, part
                 )
+                ahead += part
 
 
 @njit(nogil=True)
-def _multiply(features, wide, depth, panel, other, place, stride, more):
-    """Write, or add, the products of two panels of features: a square block."""
+def _multiply(
+    features, wide, depth, panel, other, place, stride, more, ahead, asked
+):
+    """Write, or add, the products of two panels of features: a square block.
+
+    So many bytes are asked for that lie ahead.
+    """
     blocks = (PANEL + ROWS - 1) // ROWS
+    each = (asked + blocks * depth - 1) // (blocks * depth)
     right = features + other * WIDE
     for i in range(blocks):
         first, last = PANEL * i // blocks, PANEL * (i + 1) // blocks
         left = features + panel * WIDE + 4 * first
-        rows = place + first * stride
+        rows, here = place + first * stride, ahead + i * depth * each
         if more:
-            cross_more(last - first, left, wide, right, depth, rows, stride)
+            cross_more(
+                last - first, left, wide, right, depth, rows, stride, here, each
+            )
         else:
-            cross(last - first, left, wide, right, depth, rows, stride)
+            cross(last - first, left, wide, right, depth, rows, stride, here, each)
 
 
 @njit(nogil=True)
@@ -131,7 +146,10 @@ def compare(step, unit, space):
             for first in range(0, positions, DEPTH):
                 depth = min(DEPTH, positions - first)
                 features = step.source + first * wide
-                _multiply(features, wide, depth, unit, other, block, WIDE, first > 0)
+                more = first > 0
+                _multiply(
+                    features, wide, depth, unit, other, block, WIDE, more, block, 0
+                )
             sums, stride = block, WIDE
         target = step.target + start if step.target else step.zeros
         goes = wide if step.target else 0
@@ -185,7 +203,10 @@ def style(step, unit, space):
     products = space + TABLES + DUMP
     features = step.x + first * wide
     panels, weights = channels // PANEL, step.weights
-    product(features, wide, weights, channels, panels, products, wide, count, weights)
+    y = step.y + first * wide
+    product_nearby(
+        features, wide, weights, channels, panels, products, wide, count, y, wide
+    )
     if step.target:
         doubles(step.partial, unit + 1)[unit] = _differ(
             features,
@@ -251,7 +272,9 @@ def style_few(step, unit, space):
     products = block + PANEL * WIDE
     floats(products, positions * PANEL)[:] = 0
     for other in range(channels // PANEL):
-        _multiply(step.x, wide, positions, other, unit, block, WIDE, False)
+        _multiply(
+            step.x, wide, positions, other, unit, block, WIDE, False, block, 0
+        )
         target = step.source + (unit * channels + other * PANEL) * WIDE
         error_rows(
             block,

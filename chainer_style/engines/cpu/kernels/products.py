@@ -29,6 +29,9 @@ AHEAD = 1024
 """Rows of a panel at most that is asked for ahead: larger ones would push out what is
 in use, and what goes on for so long the hardware asks for by itself."""
 
+HELD = 1 << 19
+"""Bytes of a right factor at most that a core's own cache holds beside all else."""
+
 CACHE_LINE = 64
 """Bytes that are asked for at once."""
 
@@ -43,12 +46,11 @@ def _sums(
     depth: Any,
     start: list[Any],
     pairs: bool,
-    asked: list[Any],
-    each: Any,
+    asked: list[tuple[Any, Any]],
 ) -> list[Any]:
     """Emit the sums of a block: row after row, two vectors each.
 
-    Every turn asks for what lies at some addresses, further on by `each` bytes a turn.
+    Every turn asks for what lies at some addresses, each further on by some bytes.
     """
     multiply_add = emit.multiply_add_pairs if pairs else emit.multiply_add
     kind = PAIR if pairs else FLOAT
@@ -57,7 +59,7 @@ def _sums(
     with Loop(emit.builder, depth, start) as turn:
         panel = emit.plus(b, emit.builder.mul(turn.index, b_step))
         right = [emit.load(place, vector) for place in (panel, emit.plus(panel, count))]
-        for place in asked:
+        for place, each in asked:
             emit.fetch(emit.plus(place, emit.builder.mul(turn.index, each)))
         here = emit.plus(a, emit.builder.mul(turn.index, step))
         for row, distance in enumerate(distances):
@@ -73,8 +75,9 @@ def _block(
     add: bool = False,
     pairs: bool = False,
     lines: int = 0,
+    results: bool = False,
 ) -> Any:
-    @kernel(9 if lines else 7)
+    @kernel(11 if results else 9 if lines else 7)
     def block(
         emit: Emitter,
         rows: Any,
@@ -86,13 +89,15 @@ def _block(
         c_stride: Any,
         ahead: Any = None,
         each: Any = None,
+        place: Any = None,
+        beside: Any = None,
     ) -> None:
         """Write the product of up to `ROWS` rows and a panel.
 
         The stride of `a` is that of its rows; transposed, that of its columns, and of
         the rows of `b` too. With pairs of bfloat16, the depth counts these. With each
         of its turns it asks for some lines of what lies at the address ahead, and goes
-        on there by so many bytes.
+        on there by so many bytes; with results, for what lies at their place too.
         """
         builder = emit.builder
         done = builder.append_basic_block("computed")
@@ -114,19 +119,20 @@ def _block(
                 step, b_step = emit.word(4), emit.word(WIDE)
             zero = emit.constant(0)
             start = [emit.load(place) if add else zero for place in places]
-            asked = [emit.plus(ahead, CACHE_LINE * line) for line in range(lines)]
-            sums = _sums(
-                emit, a, step, distances, b, b_step, depth, start, pairs, asked, each
-            )
-            for value, place in zip(sums, places, strict=True):
-                emit.store(value, place)
+            asked = [(emit.plus(ahead, CACHE_LINE * i), each) for i in range(lines)]
+            if results:
+                asked.append((place, beside))
+            sums = _sums(emit, a, step, distances, b, b_step, depth, start, pairs, asked)
+            for value, at in zip(sums, places, strict=True):
+                emit.store(value, at)
             builder.branch(done)
         builder.position_at_end(done)
 
     return block
 
 
-cross, cross_more = _block(transposed=True), _block(transposed=True, add=True)
+cross = _block(transposed=True, lines=1)
+cross_more = _block(transposed=True, add=True, lines=1)
 
 
 def _product(**kind: bool) -> Any:
@@ -176,3 +182,49 @@ product, product_more = _product(), _product(add=True)
 product_of_pairs = product
 if target.has_bfloat16():
     product_of_pairs = _product(pairs=True)
+
+_block_on = _block(lines=1, results=True)
+
+
+@njit(nogil=True)
+def product_nearby(a, stride, b, depth, panels, c, c_stride, rows, y, y_stride):
+    """Write a product, all panels for some rows in turn if that moves fewer bytes.
+
+    While some rows are multiplied, those behind are asked for, and what lies where
+    results go later on.
+
+    Parameters
+    ----------
+    a, stride, b, depth, panels, c, c_stride, rows
+        See `_product`.
+    y, y_stride
+        Address where results go, and bytes from row to row.
+    """
+    size = depth * WIDE
+    if size * panels > HELD or rows < panels * PANEL:
+        product(a, stride, b, depth, panels, c, c_stride, rows, b)
+        return
+    blocks, turns = (rows + ROWS - 1) // ROWS, panels * depth
+    for i in range(blocks):
+        first, last = rows * i // blocks, rows * (i + 1) // blocks
+        count, left, place = last - first, a + first * stride, c + first * c_stride
+        ahead, each = a + last * stride, (count * stride + turns - 1) // turns
+        there, beside = y + first * y_stride, (count * y_stride + turns - 1) // turns
+        for panel in range(panels):
+            right = b + panel * size
+            _block_on(
+                count,
+                left,
+                stride,
+                right,
+                depth,
+                place,
+                c_stride,
+                ahead,
+                each,
+                there,
+                beside,
+            )
+            place += WIDE
+            ahead += depth * each
+            there += depth * beside

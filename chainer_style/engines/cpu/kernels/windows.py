@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from chainer_style.engines.cpu.kernels.access import floats, octets
-from chainer_style.engines.cpu.kernels.products import WIDE, product
+from chainer_style.engines.cpu.kernels.products import WIDE, product_nearby
 from chainer_style.engines.cpu.kernels.results import DUMP, deliver
 from chainer_style.engines.cpu.kernels.vectors import copy_runs
 from chainer_style.engines.cpu.kernels.winograd import TABLES
@@ -140,7 +140,11 @@ def windows(step, unit, space):
         _pack_all(step, group, first, count, across, inputs)
     weights = step.weights + (group * step.panels + begin) * depth * WIDE
     narrow = panels * WIDE
-    product(inputs, wide, weights, depth, panels, results, narrow, count, weights)
+    apart = 0 if step.mode else 4 * step.y_channels
+    y = step.y + first * apart
+    product_nearby(
+        inputs, wide, weights, depth, panels, results, narrow, count, y, apart
+    )
     if step.mode:
         _spread(step, results, narrow, first, count)
     else:
