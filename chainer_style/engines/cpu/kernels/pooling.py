@@ -17,6 +17,9 @@ from chainer_style.engines.cpu.kernels.vectors import REORDERED, Emitter, Loop, 
 from chainer_style.engines.cpu.kernels.winograd import TABLES
 from chainer_style.networks.nodes import POOL_KINDS
 
+SOON = 4096
+"""Bytes ahead that are asked for."""
+
 AVERAGE, MAXIMUM, L2 = (POOL_KINDS.index(kind) for kind in ("average", "max", "l2"))
 
 
@@ -133,6 +136,13 @@ def _reaching(step, place, count):
     return max(0, first), min(count - 1, place // step.stride)
 
 
+@kernel(2)
+def expect(emit: Emitter, place: Any, count: Any) -> None:
+    """Ask for a place where so many vectors are to be written."""
+    with Loop(emit.builder, count, []) as turn:
+        emit.fetch(emit.plus(place, emit.times(turn.index, STEP)), to_write=True)
+
+
 @njit(nogil=True)
 def unpool(step, unit, space):
     """Gather the gradient of some rows of what was pooled."""
@@ -145,6 +155,8 @@ def unpool(step, unit, space):
         highest, lowest = _reaching(step, row + step.pad, step.height)
         for column in range(width):
             first, last = _reaching(step, column + step.pad_across, step.width)
+            place = step.y + 4 * (row * width + column) * channels
+            expect(place + SOON, 4 * channels // STEP)
             sums[:] = 0
             for i in range(highest, lowest + 1):
                 for j in range(first, last + 1):
