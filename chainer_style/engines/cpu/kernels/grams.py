@@ -101,9 +101,7 @@ def gram(step, unit, space):
 
 
 @njit(nogil=True)
-def _multiply(
-    features, wide, depth, panel, other, place, stride, more, ahead, asked
-):
+def _multiply(features, wide, depth, panel, other, place, stride, more, ahead, asked):
     """Write, or add, the products of two panels of features: a square block.
 
     So many bytes are asked for that lie ahead.
@@ -116,9 +114,7 @@ def _multiply(
         left = features + panel * WIDE + 4 * first
         rows, here = place + first * stride, ahead + i * depth * each
         if more:
-            cross_more(
-                last - first, left, wide, right, depth, rows, stride, here, each
-            )
+            cross_more(last - first, left, wide, right, depth, rows, stride, here, each)
         else:
             cross(last - first, left, wide, right, depth, rows, stride, here, each)
 
@@ -272,9 +268,7 @@ def style_few(step, unit, space):
     products = block + PANEL * WIDE
     floats(products, positions * PANEL)[:] = 0
     for other in range(channels // PANEL):
-        _multiply(
-            step.x, wide, positions, other, unit, block, WIDE, False, block, 0
-        )
+        _multiply(step.x, wide, positions, other, unit, block, WIDE, False, block, 0)
         target = step.source + (unit * channels + other * PANEL) * WIDE
         error_rows(
             block,

@@ -122,7 +122,9 @@ def _block(
             asked = [(emit.plus(ahead, CACHE_LINE * i), each) for i in range(lines)]
             if results:
                 asked.append((place, beside))
-            sums = _sums(emit, a, step, distances, b, b_step, depth, start, pairs, asked)
+            sums = _sums(
+                emit, a, step, distances, b, b_step, depth, start, pairs, asked
+            )
             for value, at in zip(sums, places, strict=True):
                 emit.store(value, at)
             builder.branch(done)
@@ -169,7 +171,9 @@ def _product(**kind: bool) -> Any:
                 left, place = a + first * stride, c + first * c_stride + panel * WIDE
                 count, here = last - first, ahead + i * depth * each
                 if blocks > 1:
-                    block(count, left, stride, right, depth, place, c_stride, here, each)
+                    block(
+                        count, left, stride, right, depth, place, c_stride, here, each
+                    )
                 else:
                     block_alone(
                         count, left, stride, right, depth, place, c_stride, here, each
