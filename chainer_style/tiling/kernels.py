@@ -8,8 +8,8 @@ import numpy as np
 
 from chainer_style import memory
 from chainer_style.engines.cpu.draft import Map
-from chainer_style.engines.cpu.filters import filled
 from chainer_style.engines.cpu.kernels.products import PANEL
+from chainer_style.engines.cpu.packing import filled
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.plan import Plan, Room
 from chainer_style.engines.cpu.targets import unpacked

@@ -8,26 +8,72 @@ AVX-512, which they predict to about 5 %; see ``benchmarks/tiles.py``.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+from chainer_style.engines.cpu.kernels import target
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv, Shape
 
-MULTIPLY_ADDS = 16
-"""Per cycle."""
 
-BYTES = 6
-"""Of filters that come from memory, per cycle of a core, where two read at once; one
-alone has up to 10."""
+@dataclass(frozen=True)
+class Rates:
+    """What a core does.
 
-TRANSFORM = {4: 120, 6: 400, 8: 1100}
-"""Cycles that a tile takes per 16 channels, there and back halved, by the inputs that
-it sees along an axis."""
+    Attributes
+    ----------
+    multiply_adds
+        Per cycle.
+    bytes
+        Of filters that come from memory, per cycle.
+    nearby
+        The same of filters that the cache which threads share may hold.
+    transforms
+        Cycles that a tile takes per 16 channels, there and back halved, by the inputs
+        that it sees along an axis.
+    windows
+        Times the cycles of their products that windows take.
+    """
+
+    multiply_adds: int
+    bytes: float
+    nearby: float
+    transforms: Mapping[int, int]
+    windows: float = 1
+
+
+RATES = (
+    # Fitted on AMD's Zen 4. The bytes are those where two cores read at once; one alone
+    # has up to 10.
+    Rates(16, 6, 6, {4: 120, 6: 400, 8: 1100}),
+    # Fitted on Intel's Emerald Rapids.
+    Rates(32, 5, 10, {4: 110, 6: 360, 8: 785}, 1.7),
+)
+"""By the multiply-adds per cycle."""
+
+LIGHT = 8_000_000
+"""Bytes of filters that the cache which threads share may hold."""
+
+
+def rates() -> Rates:
+    """Return those of the cores of this machine, as its CPU's name tells them."""
+    return next(r for r in RATES if r.multiply_adds == target.multiply_adds())
+
 
 MADE = {3: (0, 2, 4, 6), 5: (0, 4)}
 """Results of a tile along an axis, by the extent of the filters; 0: windows."""
 
 HALF = (0, 2, 4)
 """Those whose error is small enough in bfloat16."""
+
+FRESH = 4
+"""Results of the tile along an axis whose filters may be transformed as needed."""
+
+FEW = 16
+"""Tiles at most for which they are."""
+
+ANEW = 2.7
+"""Times the cycles that products take with transforms of the filters among them."""
 
 GAIN = 0.97
 """Share of the time that a larger tile may take to be worth its larger filters."""
@@ -78,12 +124,39 @@ def cycles(
     made: int, channels: int, written: Shape, half: bool = False, kernel: int = 3
 ) -> float:
     """Return roughly the cycles of a convolution by F(made, kernel), or by windows."""
-    seen = made + kernel - 1 if made else kernel
-    side = made or 1
-    count = math.ceil(written.height / side) * math.ceil(written.width / side)
-    pairs = seen**2 * channels * written.channels
-    multiplied = max(count * pairs / MULTIPLY_ADDS, 4 * pairs / BYTES)
+    multiplied = min(_multiplied(made, channels, written, half, kernel))
     if not made:
         return multiplied
-    transforms = TRANSFORM[seen] * count * (channels + written.channels) / 16
-    return transforms + (multiplied / 2 if half and kernel == 3 else multiplied)
+    each = rates().transforms[made + kernel - 1] * (channels + written.channels) / 16
+    half = half and kernel == 3
+    return _count(made, written) * each + (multiplied / 2 if half else multiplied)
+
+
+def is_fresh(
+    made: int, channels: int, written: Shape, half: bool = False, kernel: int = 3
+) -> bool:
+    """Whether filters are best transformed each time that they are read."""
+    stored, anew = _multiplied(made, channels, written, half, kernel)
+    return anew < GAIN * stored
+
+
+def _count(made: int, written: Shape) -> int:
+    """Return the tiles of a map."""
+    side = made or 1
+    return math.ceil(written.height / side) * math.ceil(written.width / side)
+
+
+def _multiplied(
+    made: int, channels: int, written: Shape, half: bool, kernel: int
+) -> tuple[float, float]:
+    """Return the cycles of the products, and with filters that are transformed anew."""
+    core = rates()
+    count, numbers = _count(made, written), channels * written.channels
+    seen = made + kernel - 1 if made else kernel
+    computed = count * seen**2 * numbers / core.multiply_adds
+    size = 4 * seen**2 * numbers
+    read = size / (core.nearby if size <= LIGHT else core.bytes)
+    stored = max(computed if made else core.windows * computed, read)
+    if made != FRESH or kernel != 3 or half or count > FEW:
+        return stored, math.inf
+    return stored, max(ANEW * computed, 4 * kernel**2 * numbers / core.bytes)

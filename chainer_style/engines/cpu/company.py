@@ -13,7 +13,8 @@ import math
 from chainer_style.engines.cpu import choice, division
 from chainer_style.engines.cpu.compiler import Company, Compiler
 from chainer_style.engines.cpu.draft import Map
-from chainer_style.engines.cpu.filters import Gather, Tiles
+from chainer_style.engines.cpu.filters import Gather
+from chainer_style.engines.cpu.tiled import Tiles
 from chainer_style.networks.nodes import Conv
 
 
@@ -60,8 +61,10 @@ def _idle(compiler: Compiler, node: Conv, backward: bool) -> float:
     side = way.made if isinstance(way, Tiles) else way.square
     written = compiler.maps[node.inputs[0] if backward else node.name]
     count = math.ceil(written.height / side) * math.ceil(written.width / side)
-    products = count * math.prod(way.shape) / choice.MULTIPLY_ADDS
-    return way.nbytes / choice.BYTES - products
+    rates = choice.rates()
+    each = way.products if isinstance(way, Tiles) else math.prod(way.shape)
+    products = count * each / rates.multiply_adds
+    return way.nbytes / rates.bytes - products
 
 
 def _is_free(compiler: Compiler, tap: str, backward: bool) -> bool:
@@ -75,5 +78,5 @@ def _is_free(compiler: Compiler, tap: str, backward: bool) -> bool:
 
 def _cost(shape: Map, backward: bool) -> float:
     """Return the cycles of a tap's step: a Gram matrix is half computed."""
-    whole = shape.positions * shape.channels**2 / choice.MULTIPLY_ADDS
+    whole = shape.positions * shape.channels**2 / choice.rates().multiply_adds
     return whole if backward else whole / 2

@@ -13,6 +13,7 @@ TILES = {
     **{f"winograd{made}": (made, made + 2) for made in (2, 4, 6)},
     **{f"winograd{made}half": (made, made + 2) for made in (2, 4)},
     "winograd4of5": (4, 8),
+    "winograd4fresh": (4, 6),
 }
 """What a tile gives and what it sees along an axis, by kernel."""
 
@@ -79,6 +80,8 @@ def _products(kind: str, step: Program) -> tuple[int, int]:
         side, seen = TILES[kind]
         filters = seen**2 * channels * made
         products = math.ceil(height / side) * math.ceil(width / side) * filters
+        if kind.endswith("fresh"):
+            return products, (seen + 1 - side) ** 2 * channels * made
         return products, filters // (2 if kind.endswith("half") else 1)
     if kind == "windows":
         side = int(step["square"])

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainer_style.engines.cpu.draft import Map
-from chainer_style.engines.cpu.filters import Gather, Tiles, Windows
+from chainer_style.engines.cpu.filters import Gather, Windows
 from chainer_style.engines.cpu.kernels.gather import VECTORS
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.kernels.winograd import LINE
+from chainer_style.engines.cpu.tiled import Fresh, Tiles
 
 CACHE = 900_000
 """Bytes of a block: about what a core's own cache holds."""
@@ -171,6 +172,20 @@ def _(way: Tiles, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
             "shares": cut,
             "panels": panels,
         },
+    )
+
+
+@convolution.register
+def _(way: Fresh, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
+    panels, channels, *_ = way.shape
+    total = -(-written.height // way.made) * -(-written.width // way.made)
+    cut = shares(1, panels, threads, each)
+    widest = -(-panels // cut) * PANEL
+    return Cut(
+        kind=f"winograd{way.made}fresh",
+        units=cut,
+        space=way.planes * (4 * total * (channels + widest) + 2 * LINE),
+        values={"positions": total, "shares": cut, "panels": panels},
     )
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chainer_style.engines.arena import Arena, Buffer, Part, arrange
-from chainer_style.engines.cpu.filters import filled
 from chainer_style.engines.cpu.kernels.results import DUMP
 from chainer_style.engines.cpu.kernels.steps import STEP, Program, step
 from chainer_style.engines.cpu.kernels.winograd import TABLES
+from chainer_style.engines.cpu.packing import filled
 from chainer_style.networks.nodes import Shape
 from chainer_style.networks.regions import Region
 

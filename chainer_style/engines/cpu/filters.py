@@ -5,147 +5,15 @@ What a way is follows from shapes alone; `Packed.pack` then makes its array.
 
 from __future__ import annotations
 
-import abc
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from chainer_style.engines.cpu.kernels.matrices import matrices
 from chainer_style.engines.cpu.kernels.products import PANEL
+from chainer_style.engines.cpu.packing import UNIT, Array, Packed, filled
+from chainer_style.engines.cpu.tiled import Fresh, Tiles
 from chainer_style.networks.nodes import Conv
-
-Array = npt.NDArray[Any]
-
-UNIT = 32
-"""Feature maps have a multiple of so many channels; the last ones may be zero. It is
-a multiple of every target's panel."""
-
-PART = 8
-"""Filters that are transformed at once: in double precision they take some room."""
-
-
-def filled(channels: int) -> int:
-    """Return the channels that a feature map of so many has in memory."""
-    return -(-channels // UNIT) * UNIT
-
-
-def bias(values: Array) -> Array:
-    """Return a bias with zeros for the channels that fill up."""
-    found = np.zeros(filled(len(values)), np.float32)
-    found[: len(values)] = values
-    return found
-
-
-def halves(values: Array) -> Array:
-    """Return the upper halves of float32, rounded to the nearest, ties to even."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    return (rounded >> np.uint32(16)).astype(np.uint16)
-
-
-def paired(panels: Array) -> Array:
-    """Return filters, (..., in, `PANEL`), in bfloat16, two rows beside each other."""
-    *more, rows, columns = panels.shape
-    pairs = halves(panels).reshape(*more, rows // 2, 2, columns)
-    return np.ascontiguousarray(np.swapaxes(pairs, -1, -2))
-
-
-class Packed(abc.ABC):
-    """What every way to convolve has in common: its filters."""
-
-    half = False
-    """Whether filters are multiplied in bfloat16."""
-
-    @property
-    @abc.abstractmethod
-    def shape(self) -> tuple[int, ...]:
-        """Of the filters as they are read: panels, rows and columns of each at last."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of that array."""
-        return math.prod(self.shape) * (2 if self.half else 4)
-
-    def pack(self, filters: Array, room: Array) -> Array:
-        """Return filters, (out, in / groups, kernel, kernel), as they are read.
-
-        Parameters
-        ----------
-        filters
-            As they are.
-        room
-            Where to write them: as many bytes as they take, all zero.
-        """
-        if self.half:
-            found = np.zeros(self.shape, np.float32)
-            self._write(filters, found)
-            pairs = paired(found)
-            halved = room.view(np.uint16).reshape(pairs.shape)
-            halved[...] = pairs
-            return halved
-        placed = room.view(np.float32).reshape(self.shape)
-        self._write(filters, placed)
-        return placed
-
-    @abc.abstractmethod
-    def _write(self, filters: Array, found: Array) -> None:
-        """Write filters into zeros of the way's shape, in single precision."""
-
-
-@dataclass(frozen=True)
-class Tiles(Packed):
-    """A convolution of stride 1 by F(made, kernel); see `kernels.winograd`.
-
-    Attributes
-    ----------
-    made
-        Results of a tile along an axis.
-    kernel
-        Extent of the filters.
-    pad
-        Zeros around what is read.
-    read, written
-        Channels.
-    backward
-        Whether it carries gradients back: the filters turned round, sides swapped.
-    half
-        Whether they are multiplied in bfloat16.
-    """
-
-    made: int
-    kernel: int
-    pad: int
-    read: int
-    written: int
-    backward: bool
-    half: bool = False
-
-    @property
-    def planes(self) -> int:
-        """Products per pair of channels and tile."""
-        return (self.made + self.kernel - 1) ** 2
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(planes, panels, channels read, `PANEL`)."""
-        panels = filled(self.written) // PANEL
-        return self.planes, panels, filled(self.read), PANEL
-
-    def _write(self, filters: Array, found: Array) -> None:
-        """Write filters, transformed in float64."""
-        if self.backward:
-            filters = filters.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-        one = matrices(self.made, self.kernel).filters
-        both = np.kron(one, one)
-        for start in range(0, self.written, PART):
-            part = filters[start : start + PART].astype(np.float64)
-            wide = both @ part.reshape(-1, self.kernel**2).T
-            wide = wide.reshape(-1, len(part), self.read).transpose(0, 2, 1)
-            panel, first = divmod(start, PANEL)
-            found[:, panel, : self.read, first : first + len(part)] = wide
 
 
 @dataclass(frozen=True)
@@ -278,7 +146,13 @@ Way = Tiles | Windows | Gather
 
 
 def way(
-    conv: Conv, inputs: int, raw: bool, backward: bool, made: int, half: bool = False
+    conv: Conv,
+    inputs: int,
+    raw: bool,
+    backward: bool,
+    made: int,
+    half: bool = False,
+    fresh: bool = False,
 ) -> Way:
     """Return the way to compute a convolution, or the gradient of its input.
 
@@ -296,6 +170,8 @@ def way(
         Results of the best Winograd tile along an axis; 0: none can be used.
     half
         Whether tiles may be multiplied in bfloat16.
+    fresh
+        Whether filters of tiles are transformed each time that they are read.
     """
     if made:
         channels = inputs, conv.channels
@@ -303,6 +179,8 @@ def way(
         pad = conv.kernel - 1 - conv.pad if backward else conv.pad
         # The error of others in bfloat16 was not looked at.
         half = half and conv.kernel == 3
+        if fresh:
+            return Fresh(made, conv.kernel, pad, read, written, backward)
         return Tiles(made, conv.kernel, pad, read, written, backward, half)
     if not backward:
         return _forward(conv, inputs, raw)

@@ -8,9 +8,9 @@ from dataclasses import astuple, dataclass
 from chainer_style.engines.arena import Buffer
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.draft import Draft
-from chainer_style.engines.cpu.filters import filled
 from chainer_style.engines.cpu.iteration import Sketch
 from chainer_style.engines.cpu.losses import Term
+from chainer_style.engines.cpu.packing import filled
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.targets import sketch_grams
 from chainer_style.networks import INPUT, Network

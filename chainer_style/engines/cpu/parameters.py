@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainer_style import memory
-from chainer_style.engines.cpu import choice, filters
+from chainer_style.engines.cpu import choice, filters, packing
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv
 from chainer_style.weights import Arrays
@@ -74,8 +74,13 @@ class Parameters:
             source = node.inputs[0]
             inputs = self._shapes[source].channels
             made = self._tiles[node.name, backward]
+            ends = self._shapes[source], self._shapes[node.name]
+            read, written = ends[::-1] if backward else ends
+            fresh = choice.is_fresh(
+                made, read.channels, written, self._half, node.kernel
+            )
             raw = source == INPUT
-            found = filters.way(node, inputs, raw, backward, made, self._half)
+            found = filters.way(node, inputs, raw, backward, made, self._half, fresh)
             self._ways[name] = node, found
         return name, self._ways[name][1]
 
@@ -101,7 +106,7 @@ class Parameters:
             self._arrays[name] = way.pack(own["W"], place)
             memory.trim()  # of what packing needed
             if self.bias(node) not in self._arrays:
-                self._arrays[self.bias(node)] = filters.bias(own["b"])
+                self._arrays[self.bias(node)] = packing.bias(own["b"])
         return {name: array.ctypes.data for name, array in self._arrays.items()}
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chainer_style.engines.cpu import compiled, division, filters
+from chainer_style.engines.cpu import choice, compiled, division, filters, packing
 from chainer_style.engines.cpu.draft import Draft, Map
 from chainer_style.engines.cpu.kernels import target
-from chainer_style.engines.cpu.kernels.matrices import POINTS, matrices
+from chainer_style.engines.cpu.kernels.matrices import POINTS, folded, matrices
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.team import team
@@ -58,6 +58,18 @@ def direct_back(gy, w, node, shape):
                     w[group * made : (group + 1) * made].astype(np.float64),
                 )
     return gx[node.pad : node.pad + height, node.pad : node.pad + width]
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """Transform the filters of all tiles as they are used."""
+    monkeypatch.setattr(choice, "is_fresh", lambda *given: True)
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    """Transform no filters as they are used."""
+    monkeypatch.setattr(choice, "is_fresh", lambda *given: False)
 
 
 def run(node, w, x, written, *, backward=False, made=None, threads=2, half=False):
@@ -158,6 +170,7 @@ HALF_BOUNDS = {2: 1e-2, 4: 3e-2}
 @pytest.mark.parametrize("made", BOUNDS)
 @pytest.mark.parametrize("channels", [32, 256])
 @pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.usefixtures("stored")
 def test_the_error_of_each_tile(made, channels, backward, random):
     """Of non-negative features, as behind a ReLU, and filters of their scale."""
     node = Conv("conv", ("before",), channels, kernel=3, pad=1)
@@ -168,6 +181,49 @@ def test_the_error_of_each_tile(made, channels, backward, random):
     kind, found = run(node, w, x, y, backward=backward, made=made)
     assert kind == f"winograd{made}"
     assert 1e-8 < relative(found, y) < BOUNDS[made]
+
+
+@pytest.mark.parametrize("channels", [32, 256])
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.usefixtures("fresh")
+def test_the_error_of_filters_transformed_as_they_are_used(channels, backward, random):
+    node = Conv("conv", ("before",), channels, kernel=3, pad=1)
+    w = random.randn(channels, channels, 3, 3) * np.sqrt(2 / (9 * channels))
+    w = w.astype(np.float32)
+    x = np.maximum(random.randn(13, 11, channels), 0).astype(np.float32)
+    y = direct_back(x, w, node, x.shape[:2]) if backward else direct(x, w, node)
+    kind, found = run(node, w, x, y, backward=backward, made=4)
+    assert kind == "winograd4fresh"
+    assert 1e-8 < relative(found, y) < BOUNDS[4]
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    height=st.integers(1, 18),
+    width=st.integers(1, 18),
+    inputs=st.sampled_from([5, 32, 40, 97]),
+    outputs=st.sampled_from([7, 32, 65]),
+    pad=st.integers(0, 2),
+    threads=st.integers(1, 3),
+)
+@pytest.mark.usefixtures("fresh")
+def test_filters_transformed_as_they_are_used(
+    height, width, inputs, outputs, pad, threads
+):
+    """Any number of tiles, of channels, and of parts of the panels."""
+    height, width = (max(n, 3 - 2 * pad) for n in (height, width))
+    node = Conv("conv", ("before",), outputs, kernel=3, pad=pad)
+    random = np.random.RandomState(0)
+    w = random.randn(outputs, inputs, 3, 3).astype(np.float32)
+    x = random.randn(height, width, inputs).astype(np.float32)
+    y = direct(x, w, node)
+    kind, found = run(node, w, x, y, made=4, threads=threads)
+    assert kind == "winograd4fresh"
+    assert relative(found, y) < 1e-5
+    gy = random.randn(*y.shape).astype(np.float32)
+    gx = direct_back(gy, w, node, (height, width))
+    _, found = run(node, w, gy, gx, backward=True, made=4, threads=threads)
+    assert relative(found, gx) < 1e-5
 
 
 @pytest.mark.skipif(
@@ -189,7 +245,7 @@ def test_the_error_of_each_tile_in_bfloat16(made, backward, random):
 def test_halves_are_the_nearest(values):
     """No other number of 8 bits of mantissa is nearer."""
     values = np.array(values, np.float32)
-    found = (filters.halves(values).astype(np.uint32) << 16).view(np.float32)
+    found = (packing.halves(values).astype(np.uint32) << 16).view(np.float32)
     for neighbour in (-0x10000, 0x10000):
         other = (found.view(np.int32) + np.int32(neighbour)).view(np.float32)
         nearer = np.abs(other.astype(float) - values) < np.abs(
@@ -198,12 +254,13 @@ def test_halves_are_the_nearest(values):
         assert not (nearer & np.isfinite(other) & (found != 0)).any()
 
 
+@pytest.mark.parametrize("use", [matrices, folded])
 @pytest.mark.parametrize("seen", POINTS)
 @pytest.mark.parametrize("kernel", [2, 3, 5])
-def test_minimal_filtering_is_exact(seen, kernel, random):
+def test_minimal_filtering_is_exact(seen, kernel, use, random):
     if (made := seen - kernel + 1) < 1:
         pytest.skip("a tile that gives nothing")
-    into, filters_, back = matrices(made, kernel)
+    into, filters_, back = use(made, kernel)
     tile, weights = random.randn(seen), random.randn(kernel)
     found = back @ ((filters_ @ weights) * (into @ tile))
     true = np.convolve(tile, weights[::-1], "valid")

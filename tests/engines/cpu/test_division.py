@@ -65,15 +65,48 @@ def test_the_slots_of_a_gram_matrix_cover_all_positions(height, width):
     assert 0 < slots[-1] <= slots[0]
 
 
-def test_larger_maps_have_larger_tiles():
-    made = [
-        choice.best(256, Shape(256, size, size)) for size in (1, 4, 8, 16, 64, 256, 512)
-    ]
+@pytest.fixture(params=choice.RATES, ids=lambda rates: str(rates.multiply_adds))
+def rates(request, monkeypatch):
+    """Choose as on each kind of CPU that constants were fitted on."""
+    monkeypatch.setattr(choice, "rates", lambda: request.param)
+    return request.param
+
+
+def test_the_rates_of_this_machine_are_known():
+    assert choice.rates() in choice.RATES
+
+
+@pytest.mark.usefixtures("rates")
+def test_larger_maps_have_larger_tiles(monkeypatch):
+    monkeypatch.setattr(choice, "FEW", 0)
+    sizes = 1, 4, 8, 16, 64, 256, 512
+    made = [choice.best(256, Shape(256, size, size)) for size in sizes]
     assert made == sorted(made)
-    assert set(made) == {0, 2, 4, 6}
+    assert made[0] == 0
+    assert made[-1] == 6
 
 
+@pytest.mark.usefixtures("rates")
 def test_few_positions_are_not_worth_tiles():
     """Their filters take longer to read than they save."""
     assert choice.best(384, Shape(1024, 2, 2)) == 0
     assert choice.best(96, Shape(256, 14, 14), kernel=5) == 4
+
+
+def test_filters_are_transformed_as_used_where_reading_them_is_all(rates):
+    fast = rates.multiply_adds == 32
+    assert choice.is_fresh(4, 512, Shape(512, 8, 8)) == fast
+    assert not choice.is_fresh(2, 512, Shape(512, 8, 8))
+    assert not choice.is_fresh(4, 512, Shape(512, 8, 8), half=True)
+    assert not choice.is_fresh(4, 512, Shape(512, 32, 32))
+    assert not choice.is_fresh(4, 256, Shape(256, 16, 16))
+
+
+def test_filters_as_they_are_take_a_quarter():
+    conv = networks.get("vgg16")["conv4_2"]
+    as_they_are, stored = (
+        filters.way(conv, 512, raw=False, backward=False, made=4, fresh=fresh)
+        for fresh in (True, False)
+    )
+    assert 4 * as_they_are.nbytes == stored.nbytes
+    assert as_they_are.products == stored.products

@@ -16,6 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from chainer_style.engines.cpu.kernels import (
+    fresh,
     gather,
     grams,
     picture,
@@ -91,6 +92,7 @@ def _ticks(typing: Any) -> Any:
 
 _winograd2, _winograd4, _winograd6 = (winograd.make(made) for made in (2, 4, 6))
 _winograd4of5 = winograd.make(4, kernel=5)
+_winograd4fresh = fresh.make(4)
 _half2, _half4 = (
     winograd.make(made, half=True) if target.has_bfloat16() else _winograd2
     for made in (2, 4)
@@ -109,6 +111,7 @@ KERNELS = (
     _winograd4,
     _winograd6,
     _winograd4of5,
+    _winograd4fresh,
     _half2,
     _half4,
     _windows,

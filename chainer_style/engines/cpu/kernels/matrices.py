@@ -71,6 +71,18 @@ def matrices(made: int, kernel: int = 3) -> Matrices:
     )
 
 
+@functools.cache
+def folded(made: int, kernel: int = 3) -> Matrices:
+    """Return the same with the factors of the filters' rows in those of the input.
+
+    What is left for the filters is the value of a polynomial at each point.
+    """
+    into, filters, back = matrices(made, kernel)
+    factors = [row[np.flatnonzero(row)[0]] for row in filters]
+    factor = np.array(factors)[:, None]
+    return Matrices(into * factor, filters / factor, back)
+
+
 def _product(roots: list[Fraction]) -> list[Fraction]:
     """Return the coefficients of the monic polynomial with some roots, from 1 up."""
     found = [Fraction(1)]

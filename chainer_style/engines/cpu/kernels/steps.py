@@ -12,6 +12,7 @@ KINDS = (
     "winograd4",
     "winograd6",
     "winograd4of5",  # of filters 5x5
+    "winograd4fresh",  # of filters as they are
     "winograd2half",  # in bfloat16
     "winograd4half",
     "windows",

@@ -74,6 +74,29 @@ def has_bfloat16() -> bool:
     return get().name == "avx512" and "+avx512bf16" in features.split(",")
 
 
+TWO_UNITS = (
+    "skylake-avx512",
+    "cascadelake",
+    "cooperlake",
+    "icelake-server",
+    "sapphirerapids",
+    "emeraldrapids",
+    "graniterapids",
+    "graniterapids-d",
+    "znver5",
+)
+"""CPUs that multiply two vectors of 512 bits at once, by the names LLVM gives them."""
+
+
+@functools.cache
+def multiply_adds() -> int:
+    """Return the multiply-adds that a core begins per cycle."""
+    from numba.core.registry import cpu_target
+
+    _, name, _ = cpu_target.target_context.codegen().magic_tuple()
+    return 32 if get().name == "avx512" and name in TWO_UNITS else 16
+
+
 def force(name: str) -> None:
     """Have numba compile for a target, if one is named.
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from chainer_style.engines.cpu.kernels.matrices import Matrix, matrices
+from chainer_style.engines.cpu.kernels.matrices import Matrices, Matrix, matrices
 from chainer_style.engines.cpu.kernels.results import backward, forward
 from chainer_style.engines.cpu.kernels.vectors import Emitter, kernel
 
 
-def into(made: int, kernel_size: int = 3, half: bool = False) -> Any:
+def into(
+    made: int,
+    kernel_size: int = 3,
+    half: bool = False,
+    use: Callable[[int, int], Matrices] = matrices,
+) -> Any:
     """Return what transforms the input of F(made, kernel), a vector of channels.
 
     Parameters
@@ -21,8 +26,10 @@ def into(made: int, kernel_size: int = 3, half: bool = False) -> Any:
         Extent of the filters.
     half
         Whether to write bfloat16.
+    use
+        What gives the matrices.
     """
-    matrix, seen = matrices(made, kernel_size).into, made + kernel_size - 1
+    matrix, seen = use(made, kernel_size).into, made + kernel_size - 1
 
     @kernel(5)
     def gather(
@@ -42,9 +49,9 @@ def into(made: int, kernel_size: int = 3, half: bool = False) -> Any:
             tile = [emit.load(address) for address in addresses]
             for address in addresses[kernel_size - 1 :]:
                 emit.fetch(emit.plus(address, ahead))
-            rows.append(_by_parity(emit, matrix, tile))
+            rows.append(by_parity(emit, matrix, tile))
         for j in range(seen):
-            column = _by_parity(emit, matrix, [row[j] for row in rows])
+            column = by_parity(emit, matrix, [row[j] for row in rows])
             for i, value in enumerate(column):
                 value = emit.halves(value) if half else value
                 emit.store(value, emit.plus(out, emit.times(plane, i * seen + j)))
@@ -111,7 +118,7 @@ def back(made: int, kernel_size: int, add: bool | None) -> Any:
     return scatter
 
 
-def _by_parity(emit: Emitter, matrix: Matrix, vectors: Sequence[Any]) -> list[Any]:
+def by_parity(emit: Emitter, matrix: Matrix, vectors: Sequence[Any]) -> list[Any]:
     """Apply a matrix; rows of opposite points share sums over even and odd columns."""
     known: dict[tuple[tuple[int, float], ...], Any] = {}
 
@@ -122,7 +129,7 @@ def _by_parity(emit: Emitter, matrix: Matrix, vectors: Sequence[Any]) -> list[An
         sign = 1 if terms[0][1] > 0 else -1
         key = tuple((i, sign * factor) for i, factor in terms)
         if key not in known:
-            known[key] = _weighted(emit, [(f, vectors[i]) for i, f in key])
+            known[key] = weighted(emit, [(f, vectors[i]) for i, f in key])
         return known[key], sign
 
     return [_joined(emit, part(row, 0), part(row, 1)) for row in matrix]
@@ -154,11 +161,11 @@ def _by_sign(emit: Emitter, matrix: Matrix, vectors: Sequence[Any]) -> list[Any]
         for i, j in pairs:
             same = sums if row[i] == row[j] else differences
             terms.append((row[i], same[i]))
-        found.append(_weighted(emit, [(f, v) for f, v in terms if f]))
+        found.append(weighted(emit, [(f, v) for f, v in terms if f]))
     return found
 
 
-def _weighted(emit: Emitter, terms: Sequence[tuple[float, Any]]) -> Any:
+def weighted(emit: Emitter, terms: Sequence[tuple[float, Any]]) -> Any:
     """Return a sum of multiples."""
     total = None
     for factor, vector in terms:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from numba import njit
 
 from chainer_style.engines.cpu.kernels import tiles
 from chainer_style.engines.cpu.kernels.access import words
+from chainer_style.engines.cpu.kernels.matrices import Matrices, matrices
 from chainer_style.engines.cpu.kernels.products import WIDE, product, product_of_pairs
 from chainer_style.engines.cpu.kernels.results import DUMP, STEP
 
@@ -47,7 +49,7 @@ def make(made: int, kernel: int = 3, half: bool = False) -> Any:
     parts = 2 if half else 1
     multiply = product_of_pairs if half else product
     planes = (made + kernel - 1) ** 2
-    take, give = _taking(made, kernel, half), _giving(made, kernel)
+    take, give = taking(made, kernel, half), giving(made, kernel)
 
     @njit(nogil=True)
     def winograd(step, unit, space):
@@ -84,11 +86,16 @@ def make(made: int, kernel: int = 3, half: bool = False) -> Any:
     return winograd
 
 
-def _taking(made: int, kernel: int, half: bool) -> Any:
+def taking(
+    made: int,
+    kernel: int,
+    half: bool = False,
+    use: Callable[[int, int], Matrices] = matrices,
+) -> Any:
     """Return what transforms the inputs of some tiles."""
     parts = 2 if half else 1
     seen = made + kernel - 1
-    gather = tiles.into(made, kernel, half)
+    gather = tiles.into(made, kernel, half, use)
 
     @njit(nogil=True)
     def take(step, first, count, space, inputs, plane):
@@ -114,7 +121,7 @@ def _taking(made: int, kernel: int, half: bool) -> Any:
     return take
 
 
-def _giving(made: int, kernel: int) -> Any:
+def giving(made: int, kernel: int) -> Any:
     """Return what transforms the products of some tiles into results."""
     forth = tiles.back(made, kernel, None)
     back, back_more = (tiles.back(made, kernel, add) for add in (False, True))
