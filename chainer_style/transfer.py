@@ -328,6 +328,10 @@ def prepare(
         )
 
     settings = _settings(protocol, weights, options)
+    taken = engine
+    if engine == "auto":
+        taken = engines.fastest(settings, device, precision)
+    engines.check_precision(taken, precision)
     limits.check(settings, engine)
     setup = Setup(content, style, settings, network_for(settings))
     if resume is not None:

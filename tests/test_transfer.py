@@ -37,6 +37,17 @@ def test_stylize_yields_every_iterate(pictures):
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize("engine", ["auto", "cpu", "numpy"])
+def test_a_precision_is_refused_before_filters_are_learned(pictures, engine):
+    def learn(nodes):
+        raise AssertionError("filters were learned")
+
+    with pytest.raises(UserError, match="does not compute in fp16; take --precision"):
+        transfer.prepare(
+            *pictures, width=32, engine=engine, precision="fp16", watch=learn
+        )
+
+
 def test_pictures_may_be_pillow_images(pictures, weights_of):
     content, style = (Image.open(path) for path in pictures)
     job = transfer.prepare(content, style, weights=weights_of("vgg16"), width=16)

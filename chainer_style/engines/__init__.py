@@ -17,6 +17,7 @@ from chainer_style.errors import UserError
 
 if TYPE_CHECKING:
     from chainer_style.engines.base import Device, Engine, Problem
+    from chainer_style.protocols import Protocol
 
 __all__ = ["ENGINES", "PRECISIONS", "Precision", "Watch", "check", "create"]
 
@@ -76,7 +77,7 @@ def create(
     """
     check(name, device)
     if name == "auto":
-        name = fastest(problem, device, precision)
+        name = fastest(problem.protocol, device, precision)
     check_precision(name, precision)
     if name == "cuda":
         from chainer_style.engines.cuda.device import CudaDevice
@@ -102,11 +103,11 @@ def create(
     return ChainerEngine(problem, device, precision)
 
 
-def fastest(problem: Problem, device: Device, precision: Precision | None) -> str:
+def fastest(protocol: Protocol, device: Device, precision: Precision | None) -> str:
     """Return the fastest engine that computes what a protocol asks for."""
     # What a protocol wastes on purpose is the reference's to do. Engine cuda is to be
     # asked for until it has run on a card.
-    if device.is_gpu or problem.protocol.weight_gradients:
+    if device.is_gpu or protocol.weight_gradients:
         return "chainer"
     compiled = importlib.util.find_spec("numba") and platform.machine() in TRIED
     return "cpu" if compiled and precision != "float64" else "numpy"

@@ -111,7 +111,7 @@ def create(
     """
     engines.check(name, device)
     if name == "auto":
-        name = engines.fastest(problem, device, precision)
+        name = engines.fastest(problem.protocol, device, precision)
     limits.check(problem.protocol, name)
     engines.check_precision(name, precision)
     if name == "cpu":

@@ -246,20 +246,20 @@ def test_auto_takes_the_fastest_that_computes_what_is_asked_for(
         problems.make(weights_of, "vgg16", 16, 16, protocol)
         for protocol in ("2016", "modern")
     )
-    assert engines.fastest(wasteful, device, "float32") == "chainer"
-    assert engines.fastest(modern, Device(0), "float32") == "chainer"
-    assert engines.fastest(modern, device, "float32") == "cpu"
-    assert engines.fastest(modern, device, "float64") == "numpy"
+    assert engines.fastest(wasteful.protocol, device, "float32") == "chainer"
+    assert engines.fastest(modern.protocol, Device(0), "float32") == "chainer"
+    assert engines.fastest(modern.protocol, device, "float32") == "cpu"
+    assert engines.fastest(modern.protocol, device, "float64") == "numpy"
     assert engines.create("auto", modern, device).name == "cpu"
     assert engines.create("chainer", modern, device).name == "chainer"
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    assert engines.fastest(modern, device, "float32") == "numpy"
+    assert engines.fastest(modern.protocol, device, "float32") == "numpy"
 
 
 def test_without_numba_there_is_another(weights_of, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     modern = problems.make(weights_of, "vgg16", 16, 16, "modern")
-    assert engines.fastest(modern, Device(), "float32") == "numpy"
+    assert engines.fastest(modern.protocol, Device(), "float32") == "numpy"
     with pytest.raises(UserError, match="needs numba, which is not installed"):
         engines.check("cpu", Device())
 
