@@ -148,7 +148,10 @@ def tiles(name: str) -> str:
         if not backward
     ]
     head = ["", *(f"{size} px" for size in SIZES)]
-    title = f"Tiles of {network.title}'s convolutions; forth / back where they differ."
+    title = (
+        f"Tiles of {network.title}'s convolutions; forth / back where they differ. "
+        f"On a core that begins {choice.rates().multiply_adds} multiply-adds per cycle."
+    )
     return rst.table(head, rows, title, "numbers")
 
 

@@ -2,7 +2,7 @@
 
 Nothing is measured on the spot: how a picture comes out must not depend on what else
 the machine was doing. Constants were fitted to layers of VGG-16 at 64 to 512 px on
-AVX-512, which they predict to about 5 %; see ``benchmarks/tiles.py``.
+AVX-512, on two kinds of CPU; see ``benchmarks/tiles.py``.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ HALF = (0, 2, 4)
 FRESH = 4
 """Results of the tile along an axis whose filters may be transformed as needed."""
 
-FEW = 16
-"""Tiles at most for which they are."""
+FEW = 4
+"""Tiles at most for which they are: `kernels.fresh` has their sums in registers."""
 
 ANEW = 2.7
 """Times the cycles that products take with transforms of the filters among them."""

@@ -74,10 +74,10 @@ def _block(
     transposed: bool = False,
     add: bool = False,
     pairs: bool = False,
-    lines: int = 0,
+    lines: int = 1,
     results: bool = False,
 ) -> Any:
-    @kernel(11 if results else 9 if lines else 7)
+    @kernel(11 if results else 9)
     def block(
         emit: Emitter,
         rows: Any,
@@ -87,8 +87,8 @@ def _block(
         depth: Any,
         c: Any,
         c_stride: Any,
-        ahead: Any = None,
-        each: Any = None,
+        ahead: Any,
+        each: Any,
         place: Any = None,
         beside: Any = None,
     ) -> None:
@@ -133,8 +133,7 @@ def _block(
     return block
 
 
-cross = _block(transposed=True, lines=1)
-cross_more = _block(transposed=True, add=True, lines=1)
+cross, cross_more = _block(transposed=True), _block(transposed=True, add=True)
 
 
 def _product(**kind: bool) -> Any:
@@ -156,7 +155,7 @@ def _product(**kind: bool) -> Any:
     after
         Address of the panel that is read after the last one.
     """
-    block, block_alone = _block(lines=1, **kind), _block(lines=2, **kind)
+    block, block_alone = _block(**kind), _block(lines=2, **kind)
 
     @njit(nogil=True)
     def product(a, stride, b, depth, panels, c, c_stride, rows, after):
@@ -187,7 +186,7 @@ product_of_pairs = product
 if target.has_bfloat16():
     product_of_pairs = _product(pairs=True)
 
-_block_on = _block(lines=1, results=True)
+_block_nearby = _block(results=True)
 
 
 @njit(nogil=True)
@@ -216,7 +215,7 @@ def product_nearby(a, stride, b, depth, panels, c, c_stride, rows, y, y_stride):
         there, beside = y + first * y_stride, (count * y_stride + turns - 1) // turns
         for panel in range(panels):
             right = b + panel * size
-            _block_on(
+            _block_nearby(
                 count,
                 left,
                 stride,
