@@ -13,7 +13,7 @@ from chainer_style.compat import cudnn
 from chainer_style.engines import devices
 from chainer_style.engines.arena import Part
 from chainer_style.engines.base import Device
-from chainer_style.engines.cuda import kernels, products
+from chainer_style.engines.cuda import kernels, products, recording
 from chainer_style.engines.cuda.convolutions import Builder, Built
 from chainer_style.engines.cuda.formats import FORMATS, Format
 from chainer_style.engines.cuda.kernels import THREADS
@@ -271,17 +271,8 @@ class CudaDevice(Machine):
 
     def _seconds(self, run: Run) -> float:
         """Return the seconds that the device takes for something."""
-        cuda = self._cupy.cuda
-
-        def measure() -> float:
-            begin, end = cuda.Event(), cuda.Event()
-            begin.record(self._stream)
-            run()
-            end.record(self._stream)
-            end.synchronize()
-            return float(cuda.get_elapsed_time(begin, end)) / 1000
-
-        return float(self._on(measure))
+        cuda, stream = self._cupy.cuda, self._stream
+        return float(self._on(lambda: recording.seconds(cuda, stream, run)))
 
     def prepared(self, program: Program, addresses: Mapping[str, int]) -> Run:
         """Return what runs a program (see `Machine`)."""
@@ -299,14 +290,7 @@ class CudaDevice(Machine):
         run()
         self.synchronize()
 
-        def capture() -> Any:
-            self._stream.begin_capture()
-            run()
-            graph = self._stream.end_capture()
-            graph.upload(self._stream)
-            return graph
-
-        graph = self._on(capture)
+        graph = self._on(lambda: recording.recorded(self._stream, run))
 
         def launch() -> None:
             self._on(lambda: graph.launch(self._stream))

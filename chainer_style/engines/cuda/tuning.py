@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,6 @@ FOLDER = "cudnn"
 
 TRIED = 8
 """Plans that are timed, in the order in which cuDNN proposes them."""
-
-TIMES = 5
-"""How often each."""
 
 Timer = Callable[[Callable[[], None]], float]
 """Returns the seconds that the device takes for something."""
@@ -75,11 +71,13 @@ class Tuner:
         times = {}
         for index in self._buildable(built):
             with contextlib.suppress(Exception):  # of a plan that is no good after all
-                times[index] = self._time(execute(index))
+                times[index] = self._timer(execute(index))
         if not times:
             raise RuntimeError(f"cuDNN can compute {step.name} {step.way} in no way")
         best = min(times, key=lambda index: times[index])
         self._chosen[key] = built.graph.get_plan_name_at_index(best)
+        # Meanwhile another program may have chosen for other convolutions.
+        self._chosen = read(self._path) | self._chosen
         write(self._path, self._chosen)
         return best
 
@@ -98,10 +96,6 @@ class Tuner:
             if found < TRIED and _build(built, index):
                 found += 1
                 yield index
-
-    def _time(self, run: Callable[[], None]) -> float:
-        run()  # what it loads or compiles at its first run is no matter
-        return statistics.median(self._timer(run) for _ in range(TIMES))
 
 
 def kind_of(step: Convolution) -> tuple[Any, ...]:

@@ -166,6 +166,15 @@ class TestTuner:
         self.choose(self.tuner("another"), forward(WIDE), frontend)
         assert self.timed
 
+    def test_two_programs_at_once_remember_what_both_chose(self, frontend):
+        one, other = self.tuner(), self.tuner()
+        self.choose(one, forward(WIDE), frontend)
+        self.choose(other, back(WIDE), frontend)
+        later = self.tuner()
+        for step in (forward(WIDE), back(WIDE)):
+            self.choose(later, step, frontend)
+        assert not self.timed
+
     def test_a_plan_that_is_gone_is_sought_again(self, frontend, monkeypatch):
         self.choose(self.tuner(), forward(WIDE), frontend)
         monkeypatch.setattr(frontend.Graph, "plans", ("slow", "slower"))

@@ -18,7 +18,7 @@ from chainer_style.compat import cudnn
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
 from chainer_style.engines.cuda import device as of_cuda
-from chainer_style.engines.cuda import products, tuning
+from chainer_style.engines.cuda import products, recording, tuning
 from chainer_style.engines.cuda.device import CudaDevice, format_of
 from chainer_style.engines.cuda.engine import CudaEngine
 from chainer_style.engines.cuda.steps import Geometry
@@ -146,7 +146,8 @@ def cupy(monkeypatch):
     monkeypatch.setattr(ComputingGraph, "cupy", fake)
     monkeypatch.setattr(of_cuda, "check", lambda device: None)
     monkeypatch.setattr(tuning, "TRIED", 2)
-    monkeypatch.setattr(tuning, "TIMES", 1)
+    monkeypatch.setattr(recording, "TIMES", 1)
+    monkeypatch.setattr(recording, "MOST", 1)
 
     class Captured(Library):
         def gemm(self, *given):
@@ -233,9 +234,8 @@ def test_plans_share_the_room_that_they_work_in(weights_of, cupy, monkeypatch):
         real(self, pack, workspace, index, handle)
 
     monkeypatch.setattr(ComputingGraph, "execute_plan_at_index", execute)
-    # The second of two that are timed is told to be faster.
-    times = iter([2.0, 1.0] * 100)
-    monkeypatch.setattr(cupy.cuda, "get_elapsed_time", lambda *_: next(times))
+    told = {"slow": 2.0, "fast": 1.0}
+    monkeypatch.setattr(cupy.cuda, "get_elapsed_time", lambda *_: told[asked[-1]])
     problem = problems.make(weights_of, "vgg16", 20, 27, "modern")
     device = CudaDevice(Device(0))
     CudaEngine(problem, device)
@@ -243,7 +243,14 @@ def test_plans_share_the_room_that_they_work_in(weights_of, cupy, monkeypatch):
     assert device._room_size == sizes["fast"]
 
 
+@pytest.fixture
+def hasty(monkeypatch):
+    """A plan is as right as another, and building takes long."""
+    monkeypatch.setattr(tuning, "TRIED", 2)
+
+
 @pytest.mark.gpu
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bf16", "fp16"])
 @pytest.mark.parametrize("name", ["vgg16", "nin", "googlenet", "alexnet"])
 @pytest.mark.parametrize("protocol", ["2016", "modern"])
@@ -261,6 +268,7 @@ def test_a_card_gives_the_references_losses(weights_of, precision, name, protoco
 
 
 @pytest.mark.gpu
+@pytest.mark.usefixtures("hasty")
 def test_a_card_takes_the_references_way(weights_of):
     problem = problems.make(weights_of, "vgg16", 70, 75, "modern", iterations=80)
     precise = engines.create("chainer", problem, Device(), "float32")
