@@ -161,7 +161,12 @@ class HostMachine(Machine):
                 y += self.view(addresses[step.bias], (g.outputs,), np.float32)
                 self.give(target, np.maximum(y, 0) if step.rectified else y)
                 return
-            x = back(self.features(source, *shapes[1]).astype(float), W, g)
+            gy = self.features(source, *shapes[1]).astype(float)
+            x = back(gy, W, g)
+            if step.turned:
+                sides = (g.inputs, g.kernel, g.kernel, g.outputs)
+                W = self.features(addresses[step.turned], *sides).astype(float)
+                np.testing.assert_allclose(forward(gy, W, g.turned), x, atol=1e-6)
             if step.mask is not None:
                 x[~(self.features(addresses[step.mask], *shapes[0]) > 0)] = 0
             self.give(target, x)

@@ -16,7 +16,7 @@ from chainer_style.engines.cuda.steps import (
 )
 from chainer_style.engines.steps import BETA1, BETA2
 from chainer_style.networks import INPUT, Network
-from chainer_style.networks.nodes import Conv, Dropout, Node, ReLU
+from chainer_style.networks.nodes import Conv, Dropout, Node, Pool, ReLU
 
 FLOAT = 4
 """Bytes of a number in single precision."""
@@ -149,7 +149,7 @@ class Compiler:
         for node in reversed(self._network.nodes):
             if not self._shares(node):
                 self._finish(draft, node.name, objective, written)
-                self._back(draft, node, written)
+                self._back(draft, node, objective, written)
         self._finish(draft, INPUT, objective, written)
         self._collect(draft, objective)
         count = len(objective.terms)
@@ -225,9 +225,9 @@ class Compiler:
     ) -> None:
         """Add to a gradient what begins there, when all who read the map are done."""
         taps = self._tapped(node, objective)
-        masked = self._is_masked(node) and not self._masks_itself(node)
-        for terms in taps:
-            self._begin(draft, terms, written)
+        masked = self._is_masked(node) and not self._masks_itself(node, objective)
+        if not self._begins_early(node):
+            self._begin(draft, taps, written)
         slopes = [t for t in taps if t.content_slope]
         if not slopes and not masked:
             return
@@ -243,32 +243,48 @@ class Compiler:
         given = (x, *content, count, slope, int(masked))
         draft.launch("complete", given, count, BLOCKS)
 
-    def _begin(self, draft: _Draft, terms: TapTerms, written: set[str]) -> None:
-        """Begin with the gradient of a style loss, or add it."""
-        node = terms.tap.node
-        shape, channels = self.shapes[node], self._layers.channels(node)
-        gx = draft.buffer(self._gradient(node), self._layers.size(node))
-        sizes = (shape.height * shape.width, channels, channels)
-        given = (node, self.map(node), f"error {node}", gx, *sizes)
-        draft.steps.append(Product(*given, adding=gx in written))
-        written.add(gx)
+    def _begin(
+        self, draft: _Draft, taps: Iterable[TapTerms], written: set[str]
+    ) -> None:
+        """Begin with the gradients of style losses, or add them."""
+        for terms in taps:
+            node = terms.tap.node
+            shape, channels = self.shapes[node], self._layers.channels(node)
+            gx = draft.buffer(self._gradient(node), self._layers.size(node))
+            sizes = (shape.height * shape.width, channels, channels)
+            given = (node, self.map(node), f"error {node}", gx, *sizes)
+            draft.steps.append(Product(*given, adding=gx in written))
+            written.add(gx)
 
-    def _masks_itself(self, node: str) -> bool:
-        """Whether the only one who has a part of a map's gradient can mask it."""
-        where = self._where[node]
-        tapped = any(self._where[tap] == where for tap in self._taps)
-        return len(self._reading(node)) == 1 and not tapped
+    def _begins_early(self, node: str) -> bool:
+        """Whether the only one who reads a map adds to gradients of its losses.
 
-    def _back(self, draft: _Draft, node: Node, written: set[str]) -> None:
+        A pooling does, and masks the sum: nobody goes through all of it once more.
+        """
+        readers = self._reading(node)
+        return len(readers) == 1 and isinstance(readers[0], Pool)
+
+    def _masks_itself(self, node: str, objective: Objective) -> bool:
+        """Whether the only one who reads a map is the last to add, and can mask."""
+        taps = self._tapped(node, objective)
+        if any(terms.content_slope for terms in taps):
+            return False
+        return len(self._reading(node)) == 1 and (not taps or self._begins_early(node))
+
+    def _back(
+        self, draft: _Draft, node: Node, objective: Objective, written: set[str]
+    ) -> None:
         """Carry the gradient of a node's output to its inputs."""
         y, gy = self.map(node.name), self._gradient(node.name)
         for index, name in enumerate(node.inputs):
+            if self._begins_early(name):
+                self._begin(draft, self._tapped(name, objective), written)
             gx = draft.buffer(self._gradient(name), self._layers.size(name))
             room = draft.buffer(f"second {gx}", self._layers.size(name))
-            alone = self._is_masked(name) and self._masks_itself(name)
+            alone = self._is_masked(name) and self._masks_itself(name, objective)
             masked, adding = name in self._lazy or alone, gx in written
             ends = index, self.map(name), y, gy, gx, room
-            draft.steps += self._layers.back(node, Back(*ends, masked, adding))
+            draft.steps += self._layers.back(node, Back(*ends, masked, adding, alone))
             written.add(gx)
 
     def _collect(self, draft: _Draft, objective: Objective) -> None:

@@ -7,14 +7,40 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainer_style.engines.cuda.formats import Format
-from chainer_style.engines.cuda.steps import Convolution
+from chainer_style.engines.cuda.steps import Convolution, Geometry
 
-WORKSPACE = 256 << 20
+WORKSPACE = 1 << 30
 """Bytes that a convolution may work in."""
 
 Graph = Any  # cudnn.pygraph, which carries no types
 Tensor = Any
 Frontend = Any  # the module cudnn
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way in which cuDNN may be asked for a convolution.
+
+    Attributes
+    ----------
+    fused
+        Whether bias and ReLU, or the mask, are part of its graph; kernels of this
+        package do the rest otherwise.
+    turned
+        Whether a gradient is the convolution with turned filters, for which cuDNN has
+        more kernels than for gradients, and faster ones.
+    spare
+        Whether it is only of use where cuDNN knows no other.
+    """
+
+    fused: bool
+    turned: bool = False
+    spare: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is remembered as."""
+        return ("turned " if self.turned else "") + ("fused" if self.fused else "plain")
 
 
 @dataclass(frozen=True)
@@ -27,13 +53,13 @@ class Built:
         With the plans that may be tried.
     tensors
         By the field of the step that names its buffer.
-    fused
-        Whether bias and ReLU, or the mask, are part of it.
+    variant
+        What it computes of the step, and how.
     """
 
     graph: Graph
     tensors: Mapping[str, Tensor]
-    fused: bool
+    variant: Variant
 
     def pack(self, step: Convolution, addresses: Mapping[str, int]) -> dict[int, int]:
         """Return the addresses of a step's buffers as plans take them."""
@@ -63,24 +89,27 @@ class Builder:
         named = {32: types.FLOAT, 16: types.HALF, 17: types.BFLOAT16}
         self._feature = named[form.feature]
 
-    def build(self, step: Convolution) -> Built:
-        """Return a step's graph: with all that belongs to it, or without.
+    def variants(self, step: Convolution) -> list[Variant]:
+        """Return the ways in which a step can be computed, that may be the fastest."""
+        if step.way == "forward":
+            return [Variant(fused=True), Variant(fused=False, spare=True)]
+        turned = step.turned is not None
+        # What cuDNN compiles for a mask takes seconds each. Without matrix units that
+        # is ten times slower than its own; of gradients proper, twice.
+        masked = step.mask is not None and self._format.tensor_cores
+        found = [Variant(fused=True, turned=turned)] if masked else []
+        found.append(Variant(fused=False))
+        return [*found, Variant(fused=False, turned=True)] if turned else found
+
+    def build(self, step: Convolution, variant: Variant) -> Built:
+        """Return a step's graph, of one of its `variants`.
 
         Raises
         ------
         Exception
-            The frontend's own, if cuDNN has no way to compute even the convolution.
+            The frontend's own, of kinds that differ from release to release, if cuDNN
+            does not compute that.
         """
-        extras = step.way == "forward" or step.mask is not None
-        if extras:
-            try:
-                return self._built(step, fused=True)
-            except Exception:  # cuDNN's kinds of errors differ from release to release
-                if self._handle is None:
-                    raise
-        return self._built(step, fused=False)
-
-    def _built(self, step: Convolution, *, fused: bool) -> Built:
         graph = self._frontend.pygraph(
             name=f"{step.name} {step.way}",
             io_data_type=self._feature,
@@ -89,11 +118,11 @@ class Builder:
             handle=self._handle,
         )
         make = self._forward if step.way == "forward" else self._back
-        tensors = make(graph, step, fused)
+        tensors = make(graph, step, variant)
         graph.validate()
         if self._handle is not None:
             self._plan(graph)
-        return Built(graph, tensors, fused)
+        return Built(graph, tensors, variant)
 
     def _plan(self, graph: Graph) -> None:
         """Let cuDNN propose plans, and drop those that compute otherwise."""
@@ -105,13 +134,15 @@ class Builder:
         graph.deselect_workspace_greater_than(WORKSPACE)
         graph.check_support()
 
-    def _forward(self, graph: Graph, step: Convolution, fused: bool) -> dict[str, Any]:
+    def _forward(
+        self, graph: Graph, step: Convolution, variant: Variant
+    ) -> dict[str, Any]:
         g = step.geometry
         x = self._map(graph, "source", g.height, g.width, g.inputs)
-        filters = self._filters(graph, step)
-        y = graph.conv_fprop(image=x, weight=filters, **_window(step))
+        filters = self._filters(graph, g)
+        y = graph.conv_fprop(image=x, weight=filters, **_window(g))
         tensors = {"source": x, "filters": filters}
-        if fused:
+        if variant.fused:
             dim, stride = _nhwc(1, 1, g.outputs)
             bias = graph.tensor(
                 name="bias", dim=dim, stride=stride, data_type=self._single
@@ -123,13 +154,20 @@ class Builder:
         self._out(y, g.out_height, g.out_width, g.outputs)
         return {**tensors, "target": y}
 
-    def _back(self, graph: Graph, step: Convolution, fused: bool) -> dict[str, Any]:
+    def _back(
+        self, graph: Graph, step: Convolution, variant: Variant
+    ) -> dict[str, Any]:
         g = step.geometry
         gy = self._map(graph, "source", g.out_height, g.out_width, g.outputs)
-        filters = self._filters(graph, step)
-        gx = graph.conv_dgrad(loss=gy, filter=filters, **_window(step))
-        tensors = {"source": gy, "filters": filters}
-        if fused:
+        if variant.turned:
+            filters = self._filters(graph, g.turned)
+            gx = graph.conv_fprop(image=gy, weight=filters, **_window(g.turned))
+            tensors = {"source": gy, "turned": filters}
+        else:
+            filters = self._filters(graph, g)
+            gx = graph.conv_dgrad(loss=gy, filter=filters, **_window(g))
+            tensors = {"source": gy, "filters": filters}
+        if variant.fused:
             # What a convolution gives back depends on more than its operands.
             dim, stride = _nhwc(g.height, g.width, g.inputs)
             gx.set_dim(dim).set_stride(stride).set_data_type(self._single)
@@ -145,8 +183,7 @@ class Builder:
         dim, stride = _nhwc(height, width, channels)
         return graph.tensor(name=name, dim=dim, stride=stride, data_type=self._feature)
 
-    def _filters(self, graph: Graph, step: Convolution) -> Tensor:
-        g = step.geometry
+    def _filters(self, graph: Graph, g: Geometry) -> Tensor:
         depth, side = g.inputs // g.groups, g.kernel
         return graph.tensor(
             name="filters",
@@ -167,8 +204,7 @@ def _nhwc(height: int, width: int, channels: int) -> tuple[list[int], list[int]]
     return [1, channels, height, width], [size, 1, width * channels, channels]
 
 
-def _window(step: Convolution) -> dict[str, list[int]]:
-    g = step.geometry
+def _window(g: Geometry) -> dict[str, list[int]]:
     return {
         "padding": [g.pad, g.pad],
         "stride": [g.stride, g.stride],

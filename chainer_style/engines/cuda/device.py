@@ -85,9 +85,9 @@ class CudaDevice(Machine):
         self._module = self._on(self._compiled)
         self._handle = self._on(frontend.create_handle)
         frontend.set_stream(self._handle, self._stream.ptr)
-        self._builder = Builder(frontend, form, self._handle)
+        builder = Builder(frontend, form, self._handle)
         versions = f"{self.title} {frontend.backend_version()} {frontend.__version__}"
-        self._tuner = Tuner(versions, form, self._seconds)
+        self._tuner = Tuner(versions, form, builder, self._seconds)
         self._room, self._room_size = 0, 0
         self._products = self._on(self._cublas)
 
@@ -220,12 +220,11 @@ class CudaDevice(Machine):
         key = kind_of(step)
         try:
             if key not in self._built:
-                built = self._builder.build(step)
 
-                def execute(index: int) -> Run:
+                def execute(built: Built, index: int) -> Run:
                     return self._executed(built, index, step, addresses)
 
-                self._built[key] = built, self._tuner.choose(step, built, execute)
+                self._built[key] = self._tuner.choose(step, execute)
                 self._workspace(0)  # what was only tried may have taken more
         except Exception as error:  # cuDNN's own, of many kinds
             said = (str(error).strip().splitlines() or [repr(error)])[-1]
@@ -233,27 +232,22 @@ class CudaDevice(Machine):
                 f"cuDNN cannot compute {step.name} in {self.format.name} on "
                 f"{self.title}: {said}; take another --precision, or --engine chainer"
             ) from error
-        built, index = self._built[key]
-        runs = [self._executed(built, index, step, addresses)]
-        if not built.fused:
-            runs += [self.launch(launch, addresses) for launch in unfused(step)]
-
-        def run() -> None:
-            for each in runs:
-                each()
-
-        return run
+        return self._executed(*self._built[key], step, addresses)
 
     def _executed(
         self, built: Built, index: int, step: Convolution, addresses: Mapping[str, int]
     ) -> Run:
-        """Return what runs a plan of a graph."""
+        """Return what runs a plan of a graph, and the kernels that do the rest."""
         pack, graph, handle = built.pack(step, addresses), built.graph, self._handle
         needed = graph.get_workspace_size_plan_at_index(index)
+        rest = [] if built.variant.fused else unfused(step)
+        launches = [self.launch(launch, addresses) for launch in rest]
 
         def run() -> None:
             room = self._workspace(needed) if needed else 0
             graph.execute_plan_at_index(pack, room, index, handle=handle)
+            for launch in launches:
+                launch()
 
         return run
 

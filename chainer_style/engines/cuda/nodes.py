@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,9 +33,18 @@ KINDS: dict[PoolKind, int] = {"average": 0, "max": 1, "l2": 2}
 """What kernels call them (``kernels/pooling.cu``)."""
 
 
+WHOLE = 2
+"""A mask of all of a gradient, as kernels call it (``kernels/pooling.cu``)."""
+
+
 def filled(channels: int) -> int:
     """Return the channels that a map has in memory."""
     return -(-channels // UNIT) * UNIT
+
+
+def turns(node: Conv) -> bool:
+    """Whether a convolution with turned filters carries its gradient back."""
+    return node.stride == 1 and node.groups == 1 and node.pad < node.kernel
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ class Back:
         Whether the gradient is to pass only where `x` is above zero.
     adding
         Whether it is added to what is in `gx`.
+    last
+        Whether `masked` is meant of what is in `gx`, too; of poolings alone.
     """
 
     index: int
@@ -65,6 +77,7 @@ class Back:
     room: str
     masked: bool
     adding: bool
+    last: bool = False
 
     @property
     def mask(self) -> str | None:
@@ -262,13 +275,15 @@ def _back(node: Node, layers: Layers, given: Back) -> list[Step]:
 def _(node: Conv, layers: Layers, given: Back) -> list[Step]:
     name, geometry = node.name, layers.geometry(node)
     filters = f"filters {name}"
+    turned = f"turned {name}" if turns(node) else None
     if not given.adding:
         ends = given.gy, given.gx, filters
-        return [Convolution(name, "back", geometry, *ends, mask=given.mask)]
+        step = Convolution(name, "back", geometry, *ends)
+        return [dataclasses.replace(step, mask=given.mask, turned=turned)]
     count = layers.count(node.inputs[0])
     ends = given.gy, given.room, filters
     return [
-        Convolution(name, "back", geometry, *ends),
+        Convolution(name, "back", geometry, *ends, turned=turned),
         Launch("join", (given.room, given.mask, given.gx, count, 1), count // UNIT),
     ]
 
@@ -285,7 +300,8 @@ def _(node: Pool, layers: Layers, given: Back) -> list[Step]:
     x = given.x if given.masked or node.kind == "l2" else None
     y = given.y if node.kind == "l2" else None
     chosen = next(iter(layers.beside(node)), None)
-    flags = (int(given.masked), int(given.adding))
+    masked = WHOLE if given.masked and given.last else int(given.masked)
+    flags = (masked, int(given.adding))
     arguments = (given.gy, x, y, chosen, given.gx, *layers.window(node), *flags)
     return [Launch("unpool", arguments, layers.count(node.inputs[0]) // UNIT)]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainer_style.engines.cuda.machine import Machine
-from chainer_style.engines.cuda.nodes import filled
+from chainer_style.engines.cuda.nodes import filled, turns
 from chainer_style.networks import Network
 from chainer_style.networks.nodes import Conv
 from chainer_style.weights import Arrays
@@ -35,6 +35,9 @@ def load(machine: Machine, network: Network, arrays: Arrays) -> dict[str, int]:
             packed = machine.format.encode(filters(own["W"], node.groups))
             found[f"filters {node.name}"] = machine.hold(packed)
             found[f"bias {node.name}"] = machine.hold(bias(own["b"]))
+            if turns(node):
+                packed = machine.format.encode(filters(turned(own["W"]), 1))
+                found[f"turned {node.name}"] = machine.hold(packed)
     return found
 
 
@@ -46,6 +49,11 @@ def filters(array: Array, groups: int) -> Array:
     packed = np.zeros((filled(outputs), kernel, kernel, depth), np.float32)
     packed[:outputs, :, :, :inputs] = array.transpose(0, 2, 3, 1)
     return packed
+
+
+def turned(array: Array) -> Array:
+    """Return filters, (out, in, k, k), turned by half a turn, as (in, out, k, k)."""
+    return array.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
 
 
 def bias(array: Array) -> Array:
@@ -71,6 +79,7 @@ def size(machine_bytes: int, network: Network) -> int:
         if isinstance(node, Conv):
             outputs, inputs, kernel, _ = shapes[node.name]["W"]
             depth = inputs if node.groups > 1 else filled(inputs)
-            total += machine_bytes * filled(outputs) * kernel**2 * depth
+            times = 2 if turns(node) else 1
+            total += times * machine_bytes * filled(outputs) * kernel**2 * depth
             total += 4 * filled(outputs)
     return total

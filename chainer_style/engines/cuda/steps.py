@@ -75,6 +75,25 @@ class Geometry:
     out_height: int
     out_width: int
 
+    @property
+    def turned(self) -> Geometry:
+        """The convolution that makes of this one's output the size of its input.
+
+        It is the one that carries gradients back where the stride is one.
+        """
+        return Geometry(
+            self.outputs,
+            self.inputs,
+            self.groups,
+            self.kernel,
+            self.stride,
+            self.kernel - 1 - self.pad,
+            self.out_height,
+            self.out_width,
+            self.height,
+            self.width,
+        )
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -99,6 +118,10 @@ class Convolution:
         Whether the output is max(y, 0); forward alone.
     mask
         A map of the input's shape; back alone.
+    turned
+        The filters, turned by half a turn and with inputs and outputs exchanged: the
+        gradient of x is the convolution of that of y with these. Back alone, and where
+        there are such.
     """
 
     name: str
@@ -110,10 +133,11 @@ class Convolution:
     bias: str | None = None
     rectified: bool = False
     mask: str | None = None
+    turned: str | None = None
 
     def uses(self) -> Iterator[str]:
         """Yield the buffers."""
-        yield from (self.source, self.target, self.filters)
+        yield from (self.source, self.target)
         yield from (name for name in (self.bias, self.mask) if name is not None)
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import fake_cudnn
 import pytest
 
-from chainer_style.engines.cuda.convolutions import WORKSPACE, Builder
+from chainer_style.engines.cuda.convolutions import (
+    WORKSPACE,
+    Builder,
+    Variant,
+)
 from chainer_style.engines.cuda.device import unfused
 from chainer_style.engines.cuda.formats import FORMATS
 from chainer_style.engines.cuda.steps import Convolution, Geometry
@@ -14,6 +18,7 @@ from chainer_style.engines.cuda.tuning import Tuner
 WIDE = Geometry(16, 32, 1, 3, 1, 1, 9, 12, 9, 12)
 STRIDED = Geometry(8, 96, 1, 11, 4, 0, 70, 75, 15, 17)
 GROUPED = Geometry(96, 256, 2, 5, 1, 2, 7, 8, 7, 8)
+NARROWED = Geometry(16, 32, 1, 3, 1, 0, 9, 12, 7, 10)
 GEOMETRIES = [WIDE, STRIDED, GROUPED]
 
 
@@ -21,8 +26,9 @@ def forward(geometry, rectified=True):
     return Convolution("c", "forward", geometry, "x", "y", "W", "b", rectified)
 
 
-def back(geometry, mask="x"):
-    return Convolution("c", "back", geometry, "gy", "gx", "W", mask=mask)
+def back(geometry, mask="x", turned=None):
+    ends = "gy", "gx", "W"
+    return Convolution("c", "back", geometry, *ends, mask=mask, turned=turned)
 
 
 @pytest.fixture
@@ -31,8 +37,9 @@ def frontend(monkeypatch):
     return fake_cudnn
 
 
-def build(frontend, step, precision="tf32"):
-    built = Builder(frontend, FORMATS[precision], 5).build(step)
+def build(frontend, step, precision="tf32", variant=None):
+    builder = Builder(frontend, FORMATS[precision], 5)
+    built = builder.build(step, variant or builder.variants(step)[0])
     return built, built.graph
 
 
@@ -54,7 +61,7 @@ def test_bias_and_relu_are_part_of_it(frontend, rectified):
     out = built.tensors["target"].given
     assert out["dim"] == [1, 32, 9, 12]
     assert (out["output"], out["data_type"]) == (True, frontend.data_type.BFLOAT16)
-    assert built.fused
+    assert built.variant == Variant(fused=True)
 
 
 def test_the_way_back_is_masked_in_it(frontend):
@@ -82,23 +89,53 @@ def test_single_precision_is_not_tf32(frontend):
         assert ("deselect_workspace_greater_than", WORKSPACE) in graph.asked
 
 
+def test_the_way_back_may_be_a_convolution_with_turned_filters(frontend):
+    step = back(NARROWED, turned="V")
+    built, graph = build(frontend, step, variant=Variant(fused=True, turned=True))
+    assert [name for name, _ in graph.operations] == ["conv_fprop", "relu_backward"]
+    given = graph.operations[0][1]
+    assert given["image"].given["dim"] == [1, 32, 7, 10]
+    assert given["weight"].given["dim"] == [16, 32, 3, 3]
+    assert (given["padding"], given["stride"]) == ([2, 2], [1, 1])
+    assert built.tensors["target"].given["dim"] == [1, 16, 9, 12]
+    places = {"gy": 1, "gx": 2, "W": 3, "x": 4, "V": 5}
+    assert sorted(built.pack(step, places).values()) == [1, 2, 4, 5]
+
+
 @pytest.mark.parametrize(
-    ("step", "refused", "left"),
+    ("step", "names", "single"),
     [
-        (forward(WIDE), "relu", ["shift"]),
-        (forward(WIDE, False), "bias", ["shift"]),
-        (back(WIDE), "relu_backward", ["join"]),
-        (back(WIDE, None), "relu_backward", []),
+        (forward(WIDE), ["fused", "plain"], ["fused", "plain"]),
+        (back(WIDE), ["fused", "plain"], ["plain"]),
+        (back(WIDE, None), ["plain"], ["plain"]),
+        (back(WIDE, None, "V"), ["plain", "turned plain"], ["plain", "turned plain"]),
+        (
+            back(WIDE, "x", "V"),
+            ["turned fused", "plain", "turned plain"],
+            ["plain", "turned plain"],
+        ),
+    ],
+    ids=["forward", "back", "not masked", "turned", "masked and turned"],
+)
+def test_ways_to_compute_it(frontend, step, names, single):
+    for precision, expected in {"tf32": names, "float32": single}.items():
+        found = Builder(frontend, FORMATS[precision], 5).variants(step)
+        assert [variant.name for variant in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [
+        (forward(WIDE), ["shift"]),
+        (forward(WIDE, False), ["shift"]),
+        (back(WIDE), ["join"]),
+        (back(WIDE, None), []),
     ],
     ids=["forward", "not rectified", "back", "not masked"],
 )
-def test_what_cudnn_does_not_fuse_kernels_do(
-    frontend, monkeypatch, step, refused, left
-):
-    monkeypatch.setattr(frontend.Graph, "refused", frozenset({refused}))
-    built, graph = build(frontend, step)
+def test_what_is_not_fused_kernels_do(frontend, step, left):
+    built, graph = build(frontend, step, variant=Variant(fused=False))
     assert len(graph.operations) == 1
-    assert not built.fused
     assert [launch.kernel for launch in unfused(step)] == left
     assert set(built.tensors) == {"source", "filters", "target"}
 
@@ -120,84 +157,126 @@ def test_buffers_are_packed_by_tensor(frontend):
 class TestTuner:
     """The fastest plan is found once."""
 
-    def tuner(self, device="card"):
+    SECONDS = {"slow": 3.0, "fast": 1.0, "slower": 4.0, "greedy": 0.1}  # noqa: RUF012
+
+    def tuner(self, frontend, device="card"):
         self.timed = []
+        form = FORMATS["tf32"]
+        builder = Builder(frontend, form, 5)
+        return Tuner(device, form, builder, lambda run: self.SECONDS[run()])
 
-        def timer(run):
-            return {"slow": 3.0, "fast": 1.0, "slower": 4.0, "greedy": 0.1}[run()]
+    def choose(self, tuner, step):
+        """Return the name of the plan, and what it is of."""
 
-        return Tuner(device, FORMATS["tf32"], timer)
-
-    def choose(self, tuner, step, frontend):
-        built, graph = build(frontend, step)
-
-        def execute(index):
+        def execute(built, index):
             def run():
-                self.timed.append(graph.plans[index])
-                return graph.plans[index]
+                self.timed.append(built.graph.plans[index])
+                return built.graph.plans[index]
 
             return run
 
-        return tuner.choose(step, built, execute), graph
+        built, index = tuner.choose(step, execute)
+        assert index in built.graph.built
+        return built.graph.plans[index], built
 
     def test_the_fastest_that_can_be_built(self, frontend):
-        index, graph = self.choose(self.tuner(), forward(WIDE), frontend)
-        assert graph.plans[index] == "fast"
+        plan, built = self.choose(self.tuner(frontend), forward(WIDE))
+        assert plan == "fast"
+        assert built.variant == Variant(fused=True)
         assert not {"broken", "greedy"} & set(self.timed)
-        assert index in graph.built
 
     def test_it_is_remembered(self, frontend):
-        self.choose(self.tuner(), forward(WIDE), frontend)
-        index, graph = self.choose(self.tuner(), forward(WIDE), frontend)
-        assert graph.plans[index] == "fast"
+        self.choose(self.tuner(frontend), forward(WIDE))
+        plan, built = self.choose(self.tuner(frontend), forward(WIDE))
+        assert plan == "fast"
         assert not self.timed
-        assert graph.built == [index]
+        assert len(built.graph.built) == 1
+
+    def test_of_all_ways_the_fastest(self, frontend, monkeypatch):
+        step = back(WIDE, "x", "V")
+        real = Builder.build
+
+        def build(self, step, variant):
+            built = real(self, step, variant)
+            name = "fast" if variant.name == "turned plain" else "slow"
+            built.graph.plans = (name,)
+            return built
+
+        monkeypatch.setattr(Builder, "build", build)
+        plan, built = self.choose(self.tuner(frontend), step)
+        assert (plan, built.variant.name) == ("fast", "turned plain")
+        assert len(self.timed) == 3
+        again, built = self.choose(self.tuner(frontend), step)
+        assert (again, built.variant.name) == ("fast", "turned plain")
+        assert not self.timed
+
+    def test_of_plans_as_fast_the_one_that_takes_less_space(
+        self, frontend, monkeypatch
+    ):
+        monkeypatch.setattr(self, "SECONDS", {"fast": 1.0, "slow": 1.01, "greedy": 0.9})
+        spaces = {"fast": 9, "slow": 1, "greedy": WORKSPACE + 1}
+        monkeypatch.setattr(frontend.Graph, "plans", ("fast", "slow", "greedy"))
+        monkeypatch.setattr(
+            frontend.Graph,
+            "get_workspace_size_plan_at_index",
+            lambda graph, index: spaces[graph.plans[index]],
+        )
+        assert self.choose(self.tuner(frontend), forward(WIDE))[0] == "slow"
+
+    @pytest.mark.parametrize("refused", ["bias", "relu"])
+    def test_what_cudnn_does_not_fuse(self, frontend, monkeypatch, refused):
+        monkeypatch.setattr(frontend.Graph, "refused", frozenset({refused}))
+        plan, built = self.choose(self.tuner(frontend), forward(WIDE))
+        assert (plan, built.variant.name) == ("fast", "plain")
 
     @pytest.mark.parametrize("step", [forward(WIDE, False), back(WIDE)])
     def test_another_convolution_is_another(self, frontend, step):
-        tuner = self.tuner()
-        self.choose(tuner, forward(WIDE), frontend)
+        tuner = self.tuner(frontend)
+        self.choose(tuner, forward(WIDE))
         self.timed.clear()
-        self.choose(tuner, step, frontend)
+        self.choose(tuner, step)
         assert self.timed
 
     def test_so_is_another_card(self, frontend):
-        self.choose(self.tuner(), forward(WIDE), frontend)
-        self.choose(self.tuner("another"), forward(WIDE), frontend)
+        self.choose(self.tuner(frontend), forward(WIDE))
+        self.choose(self.tuner(frontend, "another"), forward(WIDE))
         assert self.timed
 
     def test_two_programs_at_once_remember_what_both_chose(self, frontend):
-        one, other = self.tuner(), self.tuner()
-        self.choose(one, forward(WIDE), frontend)
-        self.choose(other, back(WIDE), frontend)
-        later = self.tuner()
+        one, other = self.tuner(frontend), self.tuner(frontend)
+        self.choose(one, forward(WIDE))
+        self.choose(other, back(WIDE))
+        later = self.tuner(frontend)
         for step in (forward(WIDE), back(WIDE)):
-            self.choose(later, step, frontend)
+            self.choose(later, step)
         assert not self.timed
 
-    def test_a_plan_that_is_gone_is_sought_again(self, frontend, monkeypatch):
-        self.choose(self.tuner(), forward(WIDE), frontend)
+    @pytest.mark.parametrize("gone", ["plan", "variant"])
+    def test_what_is_gone_is_sought_again(self, frontend, monkeypatch, gone):
+        self.choose(self.tuner(frontend), forward(WIDE))
         monkeypatch.setattr(frontend.Graph, "plans", ("slow", "slower"))
-        index, graph = self.choose(self.tuner(), forward(WIDE), frontend)
-        assert graph.plans[index] == "slow"
+        if gone == "variant":
+            refused = frozenset({"bias"})
+            monkeypatch.setattr(frontend.Graph, "refused", refused)
+        plan, _ = self.choose(self.tuner(frontend), forward(WIDE))
+        assert plan == "slow"
 
     def test_a_damaged_file_is_as_good_as_none(self, frontend, tmp_path):
-        self.choose(self.tuner(), forward(WIDE), frontend)
+        self.choose(self.tuner(frontend), forward(WIDE))
         (path,) = tmp_path.rglob("*.json")
-        for text in ("{", "[1]", ""):
+        for text in ("{", "[1]", "", '{"a": "b"}', '{"a": [1, 2, 3]}', '{"a": 1}'):
             path.write_text(text)
-            self.choose(self.tuner(), forward(WIDE), frontend)
+            self.choose(self.tuner(frontend), forward(WIDE))
             assert self.timed
 
     def test_a_plan_that_fails_when_it_runs_is_not_taken(self, frontend, monkeypatch):
         monkeypatch.setattr(frontend.Graph, "plans", ("fails", "slow"))
-        index, graph = self.choose(self.tuner(), forward(WIDE), frontend)
-        assert graph.plans[index] == "slow"
+        assert self.choose(self.tuner(frontend), forward(WIDE))[0] == "slow"
 
     def test_where_no_plan_can_be_built(self, frontend, monkeypatch):
         monkeypatch.setattr(frontend.Graph, "plans", ("broken",))
         with pytest.raises(RuntimeError, match="can compute c forward in no way"):
-            self.choose(self.tuner(), forward(WIDE), frontend)
+            self.choose(self.tuner(frontend), forward(WIDE))
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
@@ -209,9 +288,16 @@ def test_the_frontend_itself_takes_the_graphs(geometry, precision):
     except Exception as error:
         pytest.skip(f"no cuDNN behind its frontend: {error}")
     builder = Builder(cudnn, FORMATS[precision], None)
+    turned = "V" if geometry.stride == geometry.groups == 1 else None
     steps = forward(geometry), forward(geometry, False)
-    for step in (*steps, back(geometry), back(geometry, None)):
-        built = builder.build(step)
+    gradients = (back(geometry, mask, turned) for mask in ("x", None))
+    for step in (*steps, *gradients):
+        check_ways(builder, geometry, step)
+
+
+def check_ways(builder, geometry, step):
+    for variant in builder.variants(step):
+        built = builder.build(step, variant)
         g = geometry
         made = (g.outputs, g.out_height, g.out_width)
         extents = made if step.way == "forward" else (g.inputs, g.height, g.width)

@@ -55,7 +55,10 @@ extern "C" __global__ void pool(const feature *x, feature *y, unsigned char *cho
   }
 }
 
-// Each place of the input adds up what the windows that see it send back.
+// Each place of the input adds up what the windows that see it send back. Where x is
+// not above zero, masked stops that (OWN), or also what it is added to (WHOLE).
+enum { OWN = 1, WHOLE };
+
 extern "C" __global__ void unpool(const feature *gy, const feature *x, const feature *y,
                                   const unsigned char *chosen, feature *gx, int height,
                                   int width, int y_height, int y_width, int channels,
@@ -95,8 +98,10 @@ extern "C" __global__ void unpool(const feature *gy, const feature *x, const fea
     if (adding) all = ((pack *)gx)[i];
     for (int k = 0; k < MANY; ++k) {
       if (kind == ROOT) sums[k] *= widen(seen.at[k]);
-      if (masked && !(widen(seen.at[k]) > 0)) sums[k] = 0.0f;
-      all.at[k] = narrow(adding ? sums[k] + widen(all.at[k]) : sums[k]);
+      int stopped = masked && !(widen(seen.at[k]) > 0);
+      if (stopped) sums[k] = 0.0f;
+      if (adding && !(stopped && masked == WHOLE)) sums[k] += widen(all.at[k]);
+      all.at[k] = narrow(sums[k]);
     }
     ((pack *)gx)[i] = all;
   }
