@@ -5,6 +5,7 @@
 #define __device__
 #define __global__
 #define __shared__ static
+#define __launch_bounds__(threads)
 
 struct Index {
   unsigned x;

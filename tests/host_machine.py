@@ -73,6 +73,7 @@ class HostMachine(Machine):
 
     def __init__(self, precision="float32", memory=None):
         self.format = formats.FORMATS[precision]
+        self.has_mma = self.format.tensor_cores
         self.memory = memory
         self.blocks = {}
         self.captures = self.waits = 0

@@ -41,6 +41,8 @@ class Compiler:
         Of the picture.
     width_of_feature
         Bytes of a feature.
+    has_mma
+        Whether kernels may multiply by matrix units.
 
     Raises
     ------
@@ -49,9 +51,15 @@ class Compiler:
     """
 
     def __init__(
-        self, network: Network, height: int, width: int, width_of_feature: int
+        self,
+        network: Network,
+        height: int,
+        width: int,
+        width_of_feature: int,
+        *,
+        has_mma: bool = False,
     ) -> None:
-        self._network = network
+        self._network, self._has_mma = network, has_mma
         self.shapes = network.shapes(height, width)
         self._taps = {tap.node for tap in network.taps}
         self._readers: dict[str, list[Node]] = {name: [] for name in self.shapes}
@@ -264,6 +272,15 @@ class Compiler:
         readers = self._reading(node)
         return len(readers) == 1 and isinstance(readers[0], Pool)
 
+    def _is_one_pass(self, node: Pool, taps: Sequence[TapTerms]) -> bool:
+        """Whether a kernel gives all of the gradient of what a pooling reads."""
+        return (
+            self._has_mma
+            and len(taps) == 1
+            and self._begins_early(node.inputs[0])
+            and self._layers.has_tapped(node)
+        )
+
     def _masks_itself(self, node: str, objective: Objective) -> bool:
         """Whether the only one who reads a map is the last to add, and can mask."""
         taps = self._tapped(node, objective)
@@ -277,14 +294,21 @@ class Compiler:
         """Carry the gradient of a node's output to its inputs."""
         y, gy = self.map(node.name), self._gradient(node.name)
         for index, name in enumerate(node.inputs):
-            if self._begins_early(name):
-                self._begin(draft, self._tapped(name, objective), written)
+            taps = self._tapped(name, objective)
             gx = draft.buffer(self._gradient(name), self._layers.size(name))
             room = draft.buffer(f"second {gx}", self._layers.size(name))
+            one_pass = isinstance(node, Pool) and self._is_one_pass(node, taps)
+            if self._begins_early(name) and not one_pass:
+                self._begin(draft, taps, written)
             alone = self._is_masked(name) and self._masks_itself(name, objective)
             masked, adding = name in self._lazy or alone, gx in written
             ends = index, self.map(name), y, gy, gx, room
-            draft.steps += self._layers.back(node, Back(*ends, masked, adding, alone))
+            given = Back(*ends, masked, adding, alone)
+            if isinstance(node, Pool) and one_pass:
+                tap = taps[0].tap.node
+                draft.steps.append(self._layers.tapped(node, tap, given))
+            else:
+                draft.steps += self._layers.back(node, given)
             written.add(gx)
 
     def _collect(self, draft: _Draft, objective: Objective) -> None:

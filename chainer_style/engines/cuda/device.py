@@ -77,6 +77,7 @@ class CudaDevice(Machine):
         self.title = properties["name"].decode()
         capability = properties["major"], properties["minor"]
         self.format = form = format_of(precision, capability, self.title)
+        self.has_mma = form.tensor_cores and capability >= AMPERE
         self._built: dict[tuple[Any, ...], tuple[Built, int]] = {}
         self._crowd = CROWD * properties["multiProcessorCount"]
         self._held: dict[int, Any] = {}

@@ -32,9 +32,12 @@ class Machine(abc.ABC):
     ----------
     format
         Of features, and how they are multiplied.
+    has_mma
+        Whether kernels may multiply by matrix units.
     """
 
     format: Format
+    has_mma: bool
 
     @abc.abstractmethod
     def allocate(self, size: int) -> int:

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from chainer_style.engines.cuda.kernels import TAPPED
 from chainer_style.engines.cuda.steps import (
     Convolution,
     Geometry,
@@ -32,6 +33,9 @@ numbers of 16 bits at once."""
 KINDS: dict[PoolKind, int] = {"average": 0, "max": 1, "l2": 2}
 """What kernels call them (``kernels/pooling.cu``)."""
 
+
+FULL = 128
+"""Blocks with which a large card is full. With fewer, `Layers.tapped` is no use."""
 
 WHOLE = 2
 """A mask of all of a gradient, as kernels call it (``kernels/pooling.cu``)."""
@@ -78,6 +82,11 @@ class Back:
     masked: bool
     adding: bool
     last: bool = False
+
+    @property
+    def stops(self) -> int:
+        """What the mask stops, as poolings' kernels call it."""
+        return WHOLE if self.masked and self.last else int(self.masked)
 
     @property
     def mask(self) -> str | None:
@@ -164,6 +173,27 @@ class Layers:
         extents = (seen.height, seen.width, made.height, made.width)
         place = (node.kernel, node.stride, node.pad, KINDS[node.kind])
         return (*extents, self.channels(node.name), *place)
+
+    def has_tapped(self, node: Pool) -> bool:
+        """Whether a kernel of its own is best for a tap that a pooling reads."""
+        simple = node.kind in ("average", "max") and node.pad == 0
+        apart = node.kernel == node.stride
+        known = simple and apart and self.channels(node.name) in TAPPED
+        return known and self._blocks(node) >= FULL
+
+    def _blocks(self, node: Pool) -> int:
+        return -(-self.positions(node.inputs[0]) // TAPPED[self.channels(node.name)])
+
+    def tapped(self, node: Pool, tap: str, given: Back) -> Launch:
+        """Return the step that gives the gradient of a tap that a pooling reads."""
+        channels = self.channels(node.name)
+        chosen = next(iter(self.beside(node)), None)
+        height, width, y_height, y_width, *_ = self.window(node)
+        extents = height, width, y_height, y_width, node.kernel, KINDS[node.kind]
+        ends = (given.x, f"error {tap}", given.gy, chosen, given.gx)
+        arguments = (*ends, *extents, given.stops)
+        count = height * width * channels
+        return Launch(f"tapped_{channels}", arguments, count, self._blocks(node))
 
     def response(self, node: LRN) -> tuple[int | float, ...]:
         """Return a normalisation as its kernels take it."""
@@ -300,8 +330,7 @@ def _(node: Pool, layers: Layers, given: Back) -> list[Step]:
     x = given.x if given.masked or node.kind == "l2" else None
     y = given.y if node.kind == "l2" else None
     chosen = next(iter(layers.beside(node)), None)
-    masked = WHOLE if given.masked and given.last else int(given.masked)
-    flags = (masked, int(given.adding))
+    flags = (given.stops, int(given.adding))
     arguments = (given.gy, x, y, chosen, given.gx, *layers.window(node), *flags)
     return [Launch("unpool", arguments, layers.count(node.inputs[0]) // UNIT)]
 

@@ -40,7 +40,7 @@ class Plan:
     def __init__(self, problem: Problem, machine: Machine) -> None:
         self._machine, self._network = machine, problem.network
         height, width = problem.content.shape[2:]
-        self._compiler = Compiler(problem.network, height, width, machine.format.bytes)
+        self._compiler = self._compiled(problem.network, height, width)
         self._pixels = problem.content[0].size
         machine.expect(predicted(problem, machine.format.bytes))
         arrays = problem.weights.arrays
@@ -67,6 +67,11 @@ class Plan:
             self.addresses[name] = machine.allocate(FLOAT * self._pixels)
         self.addresses["picture"] = machine.hold(problem.start.astype(np.float32))
 
+    def _compiled(self, network: Network, height: int, width: int) -> Compiler:
+        machine = self._machine
+        extents = height, width, machine.format.bytes
+        return Compiler(network, *extents, has_mma=machine.has_mma)
+
     def _targets(self, problem: Problem) -> dict[str, tuple[float, float]]:
         """Compute what the losses compare with, and return its energies by tap."""
         machine, taps = self._machine, problem.network.taps
@@ -86,7 +91,7 @@ class Plan:
         """Return the Gram matrices of the style picture."""
         height, width = problem.style.shape[2:]
         machine, network = self._machine, problem.network
-        compiler = Compiler(network, height, width, machine.format.bytes)
+        compiler = self._compiled(network, height, width)
         program = compiler.features(grams=True)
         found = {}
         with _Room(machine, program) as places:

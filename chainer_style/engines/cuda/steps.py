@@ -29,7 +29,7 @@ class Launch:
     count
         Numbers that its threads share.
     blocks
-        How many, where it sums: each block leaves one sum.
+        How many, where that matters: each leaves one sum, or has a part of its own.
     """
 
     kernel: str

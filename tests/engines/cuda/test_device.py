@@ -18,7 +18,7 @@ from chainer_style.compat import cudnn
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
 from chainer_style.engines.cuda import device as of_cuda
-from chainer_style.engines.cuda import products, recording, tuning
+from chainer_style.engines.cuda import nodes, products, recording, tuning
 from chainer_style.engines.cuda.device import CudaDevice, format_of
 from chainer_style.engines.cuda.engine import CudaEngine
 from chainer_style.engines.cuda.steps import Geometry
@@ -270,6 +270,25 @@ def test_a_card_gives_the_references_losses(weights_of, precision, name, protoco
     assert losses.total == pytest.approx(true.total, rel=bound)
     np.testing.assert_allclose(losses.style, true.style, rtol=bound)
     assert problems.relative(found, gradient) < bound
+
+
+@pytest.mark.gpu
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("protocol", ["2016", "modern"])
+def test_taps_in_one_pass_on_a_card(
+    weights_of, monkeypatch, precision, pooling, protocol
+):
+    problem = problems.make(weights_of, "vgg16", 70, 83, protocol, pooling=pooling)
+    device = Device(0)
+    two = engines.create("cuda", problem, device, precision).evaluate(problem.start)
+    monkeypatch.setattr(nodes, "FULL", 1)
+    one = engines.create("cuda", problem, device, precision).evaluate(problem.start)
+    # The sums are rounded once instead of three times.
+    bound = {"tf32": 1e-3, "bf16": 3e-2, "fp16": 4e-3}[precision]
+    assert one[0].total == pytest.approx(two[0].total, rel=1e-5)
+    assert problems.relative(one[1], two[1]) < bound
 
 
 @pytest.mark.gpu

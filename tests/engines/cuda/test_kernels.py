@@ -19,6 +19,7 @@ THREADS = """
 #define __device__
 #define __global__
 #define __shared__ static
+#define __launch_bounds__(threads)
 struct Index { unsigned x; };
 static thread_local Index blockIdx, threadIdx, blockDim, gridDim;
 static std::barrier<> *all;

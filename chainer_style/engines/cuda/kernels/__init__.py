@@ -10,13 +10,26 @@ from typing import Literal
 THREADS = 256
 """Of every block."""
 
-FILES = ("features", "picture", "losses", "layers", "pooling", "normalisation")
+FILES = (
+    "features",
+    "picture",
+    "losses",
+    "layers",
+    "pooling",
+    "tapped",
+    "normalisation",
+)
 """The files of the source, in the order in which they are compiled as one."""
+
+TAPPED = {64: 128, 128: 128, 256: 64}
+"""Positions of a block of ``tapped_C``, by the channels C that there is one for."""
 
 Type = Literal["address", "int", "wide", "float"]
 """Of an argument."""
 
-_KERNEL = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
+_KERNEL = re.compile(
+    r'extern "C" __global__ void (?:__launch_bounds__\(\w+\)\s+)?(\w+)\(([^)]*)\)'
+)
 
 
 @functools.cache
