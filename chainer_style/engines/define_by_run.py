@@ -75,7 +75,8 @@ class ChainerEngine(Engine):
             with chainer.no_backprop_mode():
                 self._set_targets()
             self._bounds = tuple(self._send(b) for b in problem.canvas.bounds)
-            self._picture = L.Parameter(self._send(problem.start))
+            self._picture = L.Parameter(np.array(problem.start, self.dtype))
+            self._picture.to_device(self._backend)
             self._optimizer = optimizers.Adam(
                 alpha=protocol.learning_rate,
                 eps=epsilon(protocol, *problem.start.shape[2:]),

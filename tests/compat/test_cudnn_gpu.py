@@ -153,7 +153,16 @@ def test_three_axes(cupy, told, dtype):
     compare(cupy, lambda x, W, b: F.deconvolution_nd(x, W, b, **told), arrays)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("name", ["vgg", "everything"])
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_settings_in_double_precision(anew, name, deterministic):
+    arrays, told = arrays_of(name, "float64")
+    settings = {"autotune": True, "cudnn_deterministic": deterministic}
+    compare(anew, lambda x, W, b: F.convolution_2d(x, W, b, **told), arrays, **settings)
+    assert not _plans.known()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_channels_last(anew, name, dtype):
     (x, w, _), told = arrays_of(name, dtype)
@@ -246,7 +255,7 @@ def test_softmax(called, function, axis, dtype):
 
 
 @pytest.mark.parametrize("name", ["vgg", "everything"])
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
 @pytest.mark.parametrize("core", ["auto", "never"])
 def test_autotune(anew, name, dtype, core):
     arrays, told = arrays_of(name, dtype)

@@ -94,7 +94,6 @@ def test_the_first_plan_that_fits_is_taken(stand_ins):
         ({"dtype": "float16"}, 0),
         ({"dtype": "float16", "tensor_core": "never"}, 1),
         ({"tensor_core": "always"}, 0),
-        ({"dtype": "float64"}, 1),
     ],
 )
 def test_tensor_cores(stand_ins, options, index):

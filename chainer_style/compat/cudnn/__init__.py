@@ -22,6 +22,8 @@ Then ``cudnn_enabled`` is True, and the settings mean what they did:
 ``chainer.config.autotune``
     The first convolution of its kind tries all algorithms that are left, and keeps the
     fastest. Otherwise the first one that cuDNN proposes and that fits is taken.
+    In float64 the first one that fits is taken in any case: older C functions compute
+    that, too.
 
 Batch and group normalization, dropout, recurrent networks and spatial transformers are
 not among what is written anew: Chainer computes them in its own code for CuPy, as

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainer_style.compat.cudnn import _graphs, _plans, library
+import numpy as np
+
+from chainer_style.compat.cudnn import _double, _graphs, _plans, library
 from chainer_style.compat.cudnn._graphs import Convolution, Layout, Operation, Role
 from chainer_style.compat.cudnn._plans import Choice, Plan
 from chainer_style.compat.cudnn._state import get_handle, get_max_workspace_size
@@ -164,6 +166,9 @@ def _compute(
     if not all(array.size for array in arrays.values()):
         arrays[result].fill(0)  # a sum of nothing, if it has elements at all
         return
+    if arrays["image"].dtype == np.float64:
+        _compute_double(operation, arrays, moved, orders, deterministic)
+        return
     convolution = describe(operation, arrays, moved, orders)
     choice = Choice(
         _graphs.unwanted_notes(
@@ -190,6 +195,31 @@ def _compute(
 
     device = cupy.cuda.Device().id
     run(_plans.plan_for(device, handle, convolution, choice, time))
+
+
+def _compute_double(
+    operation: Operation,
+    arrays: dict[Role, Any],
+    moved: tuple[Sequence[int], Sequence[int], Sequence[int] | None, int],
+    orders: tuple[int, int],
+    deterministic: bool,
+) -> None:
+    """Compute in double precision, channels first wherever they are."""
+    import cupy
+
+    last = dict.fromkeys(("image", "output"), orders[0]) | {"filter": orders[1]}
+    first: dict[Role, Any] = {
+        role: cupy.ascontiguousarray(cupy.moveaxis(array, -1, 1))
+        if last[role] == library.CUDNN_TENSOR_NHWC
+        else array
+        for role, array in arrays.items()
+    }
+    nchw = (library.CUDNN_TENSOR_NCHW,) * 2
+    convolution = describe(operation, first, moved, nchw)
+    _double.compute(convolution, first, deterministic=deterministic)
+    result = _graphs.RESULT[operation]
+    if first[result] is not arrays[result]:
+        arrays[result][...] = cupy.moveaxis(first[result], 1, -1)
 
 
 def _add_bias(y: Any, b: Any, order: int) -> None:

@@ -71,6 +71,45 @@ def tensor(shape: Sequence[int], dtype: Any) -> Iterator[ctypes.c_void_p]:
 
 
 @contextlib.contextmanager
+def filters(shape: Sequence[int], dtype: Any) -> Iterator[ctypes.c_void_p]:
+    """Describe C-contiguous filters of this shape, channels first."""
+    with _descriptor("Filter") as made:
+        call(
+            "cudnnSetFilterNdDescriptor",
+            made,
+            ctypes.c_int(data_type(dtype)),
+            ctypes.c_int(library.CUDNN_TENSOR_NCHW),
+            ctypes.c_int(len(shape)),
+            integers(shape),
+        )
+        yield made
+
+
+@contextlib.contextmanager
+def convolution(
+    pad: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    dtype: Any,
+) -> Iterator[ctypes.c_void_p]:
+    """Describe how filters are moved, and the type in which sums are made."""
+    with _descriptor("Convolution") as made:
+        call(
+            "cudnnSetConvolutionNdDescriptor",
+            made,
+            ctypes.c_int(len(pad)),
+            integers(pad),
+            integers(stride),
+            integers(dilation),
+            ctypes.c_int(library.CUDNN_CROSS_CORRELATION),
+            ctypes.c_int(data_type(dtype)),
+        )
+        call("cudnnSetConvolutionGroupCount", made, ctypes.c_int(groups))
+        yield made
+
+
+@contextlib.contextmanager
 def activation(mode: int, coefficient: float) -> Iterator[ctypes.c_void_p]:
     """Describe an activation; the coefficient is where a clipped ReLU is clipped."""
     with _descriptor("Activation") as made:

@@ -12,21 +12,34 @@ enum { DEPTH = WORDS * 4 / sizeof(feature) };
 struct Pooled {
   const feature *gy;
   const unsigned char *chosen;
-  int width, y_height, y_width, height, kernel, kind;
+  int height, width, y_height, y_width, kernel, kind;
 };
 
-// What a pooling sends back to channel c at a position of its input.
-__device__ inline float sent_back(const Pooled &p, int row, int column, int c,
-                                  int channels) {
+// What a position of the pooling's input gets back: of which place in gy, and how much.
+struct Share {
+  wide at;
+  float factor;
+  int place;
+};
+
+__device__ inline Share share_of(const Pooled &p, wide position, int channels) {
+  int row = (int)(position / p.width), column = (int)(position % p.width);
   int a = row / p.kernel, b = column / p.kernel;
-  if (a >= p.y_height || b >= p.y_width) return 0.0f;
-  wide at = ((wide)a * p.y_width + b) * channels + c;
-  float slope = widen(p.gy[at]);
-  if (p.kind == AVERAGE)
-    return slope / (covered(a, p.height, p.kernel, p.kernel, 0) *
-                    covered(b, p.width, p.kernel, p.kernel, 0));
-  int place = (row - a * p.kernel) * p.kernel + column - b * p.kernel;
-  return p.chosen[at] == place ? slope : 0.0f;
+  Share share = {0, 0.0f, 0};
+  if (a >= p.y_height || b >= p.y_width) return share;
+  share.at = ((wide)a * p.y_width + b) * channels;
+  share.place = (row - a * p.kernel) * p.kernel + column - b * p.kernel;
+  share.factor = p.kind == MAXIMUM
+                     ? 1.0f
+                     : 1.0f / (covered(a, p.height, p.kernel, p.kernel, 0) *
+                               covered(b, p.width, p.kernel, p.kernel, 0));
+  return share;
+}
+
+// The sum of both gradients, or what is left of it where the feature is not above zero.
+__device__ inline float joined(float sum, float back, float seen, int masked) {
+  if (!masked || seen > 0) return sum + back;
+  return masked == WHOLE ? 0.0f : sum;
 }
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
@@ -69,8 +82,10 @@ __device__ inline void bring(const feature *from, wide rows, int first,
 }
 
 template <int CHANNELS, int TILE>
-__device__ inline void tapped(const feature *x, const feature *error, feature *gx,
-                              const Pooled &pooled, int masked) {
+__device__ inline void tapped(const feature *__restrict__ x,
+                              const feature *__restrict__ error,
+                              feature *__restrict__ gx, const Pooled &pooled,
+                              int masked) {
   // Warps: four share the positions, two the channels.
   enum { HIGH = TILE / 64, BROAD = CHANNELS / 16 };
   __shared__ alignas(16) unsigned features[TILE * PITCH];
@@ -109,29 +124,47 @@ __device__ inline void tapped(const feature *x, const feature *error, feature *g
     for (int half = 0; half < 2; ++half) {
       wide position = begin + top + m * 16 + half * 8 + group;
       if (position >= positions) continue;
-      int row = (int)(position / pooled.width), column = (int)(position % pooled.width);
+      Share share = share_of(pooled, position, CHANNELS);
+      int c = left + member * 2;
+      const pair *own = (const pair *)(x + position * CHANNELS + c);
+      const pair *given = (const pair *)(pooled.gy + share.at + c);
+      const uchar2 *chosen = (const uchar2 *)(pooled.chosen + share.at + c);
+      pair *made = (pair *)(gx + position * CHANNELS + c);
+      // All loads of a batch are on their way before the first is waited for.
 #pragma unroll
-      for (int n = 0; n < BROAD; ++n) {
-        int c = left + n * 8 + member * 2;
-        wide at = position * CHANNELS + c;
-        pair seen = *(const pair *)(x + at), all;
-        for (int k = 0; k < 2; ++k) {
-          float sum = sums[m][n][half * 2 + k];
-          if (!masked || widen(seen.at[k]) > 0)
-            sum += sent_back(pooled, row, column, c + k, CHANNELS);
-          else if (masked == WHOLE)
-            sum = 0.0f;
-          all.at[k] = narrow(sum);
+      for (int first = 0; first < BROAD; first += 4) {
+        pair seen[4], back[4], all;
+        uchar2 places[4];
+#pragma unroll
+        for (int n = 0; n < 4; ++n) {
+          seen[n] = own[(first + n) * 4], back[n] = given[(first + n) * 4];
+          if (pooled.kind == MAXIMUM) places[n] = chosen[(first + n) * 4];
         }
-        *(pair *)(gx + at) = all;
+#pragma unroll
+        for (int n = 0; n < 4; ++n) {
+          float factors[2] = {share.factor, share.factor};
+          if (pooled.kind == MAXIMUM) {
+            if (places[n].x != share.place) factors[0] = 0.0f;
+            if (places[n].y != share.place) factors[1] = 0.0f;
+          }
+#pragma unroll
+          for (int k = 0; k < 2; ++k) {
+            float sum = sums[m][first + n][half * 2 + k];
+            float slope = factors[k] * widen(back[n].at[k]);
+            all.at[k] = narrow(joined(sum, slope, widen(seen[n].at[k]), masked));
+          }
+          made[(first + n) * 4] = all;
+        }
       }
     }
 }
 #else
 // The same by one thread after the other: for the tests, on a processor.
 template <int CHANNELS, int TILE>
-__device__ inline void tapped(const feature *x, const feature *error, feature *gx,
-                              const Pooled &pooled, int masked) {
+__device__ inline void tapped(const feature *__restrict__ x,
+                              const feature *__restrict__ error,
+                              feature *__restrict__ gx, const Pooled &pooled,
+                              int masked) {
   wide positions = (wide)pooled.height * pooled.width, begin = blockIdx.x * (wide)TILE;
   for (wide i = threadIdx.x; i < (wide)TILE * CHANNELS; i += THREADS) {
     wide position = begin + i / CHANNELS;
@@ -141,36 +174,39 @@ __device__ inline void tapped(const feature *x, const feature *error, feature *g
     float sum = 0.0f;
     for (int k = 0; k < CHANNELS; ++k)
       sum += widen(own[k]) * widen(error[c * (wide)CHANNELS + k]);
-    if (!masked || widen(own[c]) > 0)
-      sum += sent_back(pooled, (int)(position / pooled.width),
-                       (int)(position % pooled.width), c, CHANNELS);
-    else if (masked == WHOLE)
-      sum = 0.0f;
+    Share share = share_of(pooled, position, CHANNELS);
+    if (pooled.kind == MAXIMUM && pooled.chosen[share.at + c] != share.place)
+      share.factor = 0.0f;
+    float back = share.factor * widen(pooled.gy[share.at + c]);
+    sum = joined(sum, back, widen(own[c]), masked);
     gx[position * CHANNELS + c] = narrow(sum);
   }
 }
 #endif
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-tapped_64(const feature *x, const feature *error, const feature *gy,
-          const unsigned char *chosen, feature *gx, int height, int width,
+tapped_64(const feature *__restrict__ x, const feature *__restrict__ error,
+          const feature *__restrict__ gy, const unsigned char *__restrict__ chosen,
+          feature *__restrict__ gx, int height, int width,
           int y_height, int y_width, int kernel, int kind, int masked) {
-  Pooled pooled = {gy, chosen, width, y_height, y_width, height, kernel, kind};
+  Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
   tapped<64, 128>(x, error, gx, pooled, masked);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-tapped_128(const feature *x, const feature *error, const feature *gy,
-          const unsigned char *chosen, feature *gx, int height, int width,
+tapped_128(const feature *__restrict__ x, const feature *__restrict__ error,
+          const feature *__restrict__ gy, const unsigned char *__restrict__ chosen,
+          feature *__restrict__ gx, int height, int width,
           int y_height, int y_width, int kernel, int kind, int masked) {
-  Pooled pooled = {gy, chosen, width, y_height, y_width, height, kernel, kind};
+  Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
   tapped<128, 128>(x, error, gx, pooled, masked);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-tapped_256(const feature *x, const feature *error, const feature *gy,
-          const unsigned char *chosen, feature *gx, int height, int width,
+tapped_256(const feature *__restrict__ x, const feature *__restrict__ error,
+          const feature *__restrict__ gy, const unsigned char *__restrict__ chosen,
+          feature *__restrict__ gx, int height, int width,
           int y_height, int y_width, int kernel, int kind, int masked) {
-  Pooled pooled = {gy, chosen, width, y_height, y_width, height, kernel, kind};
+  Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
   tapped<256, 64>(x, error, gx, pooled, masked);
 }
