@@ -19,6 +19,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from chainer_style.engines.arena import Part
 from chainer_style.engines.cuda import formats, kernels
 from chainer_style.engines.cuda.machine import Machine
+from chainer_style.engines.cuda.steps import Convolution
+from chainer_style.engines.cuda.tuning import kind_of
 
 COMPILER = shutil.which("g++")
 MISSING = "no C++ compiler (g++) to run CUDA's kernels on the processor with"
@@ -121,6 +123,10 @@ class HostMachine(Machine):
     def expect(self, size):
         self.expected.append(size)
 
+    def ready(self, programs):
+        steps = (step for program in programs for step in program.steps)
+        self.known = {kind_of(s) for s in steps if isinstance(s, Convolution)}
+
     # -- steps -------------------------------------------------------------
 
     def launch(self, step, addresses):
@@ -147,6 +153,7 @@ class HostMachine(Machine):
         self.view(address, packed.shape, packed.dtype)[...] = packed
 
     def convolution(self, step, addresses):
+        assert kind_of(step) in self.known
         g = step.geometry
         source, target = addresses[step.source], addresses[step.target]
         filters = addresses[step.filters]

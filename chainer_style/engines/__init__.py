@@ -83,7 +83,7 @@ def create(
         from chainer_style.engines.cuda.device import CudaDevice
         from chainer_style.engines.cuda.engine import CudaEngine
 
-        return CudaEngine(problem, CudaDevice(device, precision))
+        return CudaEngine(problem, CudaDevice(device, precision, watch))
     precision = precision or KNOWN[name][0]
     if name == "cpu":
         from chainer_style.engines.cpu import compiled
@@ -105,12 +105,25 @@ def create(
 
 def fastest(protocol: Protocol, device: Device, precision: Precision | None) -> str:
     """Return the fastest engine that computes what a protocol asks for."""
-    # What a protocol wastes on purpose is the reference's to do. Engine cuda is to be
-    # asked for until it has run on a card.
-    if device.is_gpu or protocol.weight_gradients:
+    # What a protocol wastes on purpose is the reference's to do.
+    if protocol.weight_gradients:
         return "chainer"
+    if device.is_gpu:
+        known = device.cudnn and precision in (None, *KNOWN["cuda"])
+        return "cuda" if known and _has_cuda(device) else "chainer"
     compiled = importlib.util.find_spec("numba") and platform.machine() in TRIED
     return "cpu" if compiled and precision != "float64" else "numpy"
+
+
+def _has_cuda(device: Device) -> bool:
+    """Whether engine ``cuda`` has all that it needs."""
+    from chainer_style.engines.cuda import device as of_cuda
+
+    try:
+        of_cuda.check(device)
+    except UserError:
+        return False
+    return True
 
 
 def check(name: str, device: Device) -> None:

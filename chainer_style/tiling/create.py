@@ -110,15 +110,18 @@ def create(
         If it does not fit, however it is cut.
     """
     engines.check(name, device)
+    longest, ranks = max(problem.content.shape[2:]), limits.ranks
+    side = limits.tile or longest
+    whole = side >= longest and ranks.count == 1
     if name == "auto":
         name = engines.fastest(problem.protocol, device, precision)
+        if name == "cuda" and not whole:
+            name = "chainer"
     limits.check(problem.protocol, name)
     engines.check_precision(name, precision)
     if name == "cpu":
         return _on_kernels(problem, device, precision, watch, limits, held)
-    longest, ranks = max(problem.content.shape[2:]), limits.ranks
-    side = limits.tile or longest
-    if side >= longest and ranks.count == 1:
+    if whole:
         return engines.create(name, problem, device, precision, watch)
     if name == "cuda":
         raise UserError(

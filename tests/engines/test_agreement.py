@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainer_style import engines, networks
+from chainer_style import engines, networks, protocols
 from chainer_style.engines import steps
 from chainer_style.engines.base import Device
 from chainer_style.engines.cpu.kernels import target
@@ -247,13 +247,34 @@ def test_auto_takes_the_fastest_that_computes_what_is_asked_for(
         for protocol in ("2016", "modern")
     )
     assert engines.fastest(wasteful.protocol, device, "float32") == "chainer"
-    assert engines.fastest(modern.protocol, Device(0), "float32") == "chainer"
     assert engines.fastest(modern.protocol, device, "float32") == "cpu"
     assert engines.fastest(modern.protocol, device, "float64") == "numpy"
     assert engines.create("auto", modern, device).name == "cpu"
     assert engines.create("chainer", modern, device).name == "chainer"
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     assert engines.fastest(modern.protocol, device, "float32") == "numpy"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "device", "precision", "there", "name"),
+    [
+        ("modern", Device(0), None, True, "cuda"),
+        ("modern", Device(0), "bf16", True, "cuda"),
+        ("modern", Device(0), None, False, "chainer"),
+        ("modern", Device(0), "float64", True, "chainer"),
+        ("modern", Device(0, cudnn=False), None, True, "chainer"),
+        ("2016", Device(0), None, True, "chainer"),
+    ],
+)
+def test_auto_on_a_gpu(monkeypatch, protocol, device, precision, there, name):
+    from chainer_style.engines.cuda import device as of_cuda
+
+    def check(device):
+        if not there:
+            raise UserError("no frontend")
+
+    monkeypatch.setattr(of_cuda, "check", check)
+    assert engines.fastest(protocols.get(protocol), device, precision) == name
 
 
 def test_without_numba_there_is_another(weights_of, monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainer_style.engines.cuda.formats import Format
-from chainer_style.engines.cuda.steps import Convolution, Geometry
+from chainer_style.engines.cuda.steps import Convolution, Geometry, Launch
 
 WORKSPACE = 1 << 30
 """Bytes that a convolution may work in."""
@@ -196,6 +196,19 @@ class Builder:
         dim, stride = _nhwc(height, width, channels)
         tensor.set_dim(dim).set_stride(stride)
         tensor.set_output(True).set_data_type(self._feature)
+
+
+def unfused(step: Convolution) -> list[Launch]:
+    """Return what a convolution without bias, ReLU or mask leaves to be done."""
+    g = step.geometry
+    if step.way == "forward":
+        count = g.out_height * g.out_width * g.outputs
+        given = (step.target, step.bias, count, g.outputs, int(step.rectified))
+        return [Launch("shift", given, count)]
+    if step.mask is None:
+        return []
+    count = g.height * g.width * g.inputs
+    return [Launch("join", (step.target, step.mask, step.target, count, 0), count)]
 
 
 def _nhwc(height: int, width: int, channels: int) -> tuple[list[int], list[int]]:

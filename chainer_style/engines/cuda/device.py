@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from chainer_style.compat import cudnn
-from chainer_style.engines import devices
+from chainer_style.engines import Watch, devices
 from chainer_style.engines.arena import Part
 from chainer_style.engines.base import Device
 from chainer_style.engines.cuda import kernels, products, recording
-from chainer_style.engines.cuda.convolutions import Builder, Built
+from chainer_style.engines.cuda.convolutions import Builder, Built, unfused
 from chainer_style.engines.cuda.formats import FORMATS, Format
 from chainer_style.engines.cuda.kernels import THREADS
 from chainer_style.engines.cuda.machine import Later, Machine, Run
@@ -57,6 +57,8 @@ class CudaDevice(Machine):
         Which one.
     precision
         Of features; None: TF32 where the device has it, else float32.
+    watch
+        Told the convolutions whose kernels are compiled and timed, which is done once.
 
     Raises
     ------
@@ -65,11 +67,14 @@ class CudaDevice(Machine):
         multiply such numbers.
     """
 
-    def __init__(self, device: Device, precision: str | None = None) -> None:
+    def __init__(
+        self, device: Device, precision: str | None = None, watch: Watch = iter
+    ) -> None:
         check(device)
         import cupy
 
         frontend = cudnn.frontend()
+        self._watch = watch
         self._cupy = cupy
         self._device = cupy.cuda.Device(device.gpu)
         self._runtime = cupy.cuda.runtime
@@ -218,22 +223,46 @@ class CudaDevice(Machine):
 
     def convolution(self, step: Convolution, addresses: Mapping[str, int]) -> Run:
         """Return what runs a convolution (see `Machine`)."""
-        key = kind_of(step)
-        try:
-            if key not in self._built:
+        return self._executed(*self._built[kind_of(step)], step, addresses)
 
-                def execute(built: Built, index: int) -> Run:
-                    return self._executed(built, index, step, addresses)
-
-                self._built[key] = self._tuner.choose(step, execute)
+    def ready(self, programs: Sequence[Program]) -> None:
+        """Choose plans for all convolutions (see `Machine`)."""
+        steps = {
+            kind_of(step): step
+            for program in programs
+            for step in program.steps
+            if isinstance(step, Convolution)
+        }
+        names = [f"{step.name} {step.way}" for step in steps.values()]
+        once = not all(map(self._tuner.knows, steps.values()))
+        watched = self._watch(names) if once else names
+        for (kind, step), _ in zip(steps.items(), watched, strict=True):
+            if kind not in self._built:
+                with self._device, self._stream:
+                    self._built[kind] = self._chosen(step)
                 self._workspace(0)  # what was only tried may have taken more
+
+    def _chosen(self, step: Convolution) -> tuple[Built, int]:
+        """Return the plan of a convolution, tried on memory of its own."""
+        addresses: dict[str, int] = {}
+
+        def execute(built: Built, index: int) -> Run:
+            for name, size in step.sizes(self.format.bytes).items():
+                if name not in addresses:
+                    addresses[name] = self.allocate(size)
+            return self._executed(built, index, step, addresses)
+
+        try:
+            return self._tuner.choose(step, execute)
         except Exception as error:  # cuDNN's own, of many kinds
             said = (str(error).strip().splitlines() or [repr(error)])[-1]
             raise UserError(
                 f"cuDNN cannot compute {step.name} in {self.format.name} on "
                 f"{self.title}: {said}; take another --precision, or --engine chainer"
             ) from error
-        return self._executed(*self._built[key], step, addresses)
+        finally:
+            for address in addresses.values():
+                self.free(address)
 
     def _executed(
         self, built: Built, index: int, step: Convolution, addresses: Mapping[str, int]
@@ -300,19 +329,6 @@ def address_of(argument: Any, addresses: Mapping[str, int]) -> Any:
     if isinstance(argument, str):
         return addresses[argument]
     return 0 if argument is None else argument
-
-
-def unfused(step: Convolution) -> list[Launch]:
-    """Return what a convolution without bias, ReLU or mask leaves to be done."""
-    g = step.geometry
-    if step.way == "forward":
-        count = g.out_height * g.out_width * g.outputs
-        given = (step.target, step.bias, count, g.outputs, int(step.rectified))
-        return [Launch("shift", given, count)]
-    if step.mask is None:
-        return []
-    count = g.height * g.width * g.inputs
-    return [Launch("join", (step.target, step.mask, step.target, count, 0), count)]
 
 
 def check(device: Device) -> None:

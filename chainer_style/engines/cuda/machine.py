@@ -7,7 +7,7 @@ their own, which runs the same kernels on the processor.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,10 @@ class Machine(abc.ABC):
         UserError
             Naming what is needed, what is free, and what to do.
         """
+
+    @abc.abstractmethod
+    def ready(self, programs: Sequence[Program]) -> None:
+        """Get ready what these programs need: no others are run."""
 
     def prepared(self, program: Program, addresses: Mapping[str, int]) -> Run:
         """Return what runs a program, step by step.

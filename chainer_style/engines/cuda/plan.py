@@ -43,6 +43,15 @@ class Plan:
         self._compiler = self._compiled(problem.network, height, width)
         self._pixels = problem.content[0].size
         machine.expect(predicted(problem, machine.format.bytes))
+        machine.ready(
+            [
+                self._drafted(problem),
+                self._compiler.features(grams=False),
+                self._compiled(problem.network, *problem.style.shape[2:]).features(
+                    grams=True
+                ),
+            ]
+        )
         arrays = problem.weights.arrays
         self.addresses = parameters.load(machine, problem.network, arrays)
         self.objective = Objective(
@@ -71,6 +80,10 @@ class Plan:
         machine = self._machine
         extents = height, width, machine.format.bytes
         return Compiler(network, *extents, has_mma=machine.has_mma)
+
+    def _drafted(self, problem: Problem) -> Program:
+        """Return the program of an iteration, but for the weights of its losses."""
+        return self._compiler.iteration(_anything(problem, self._compiler), 1e-8)
 
     def _targets(self, problem: Problem) -> dict[str, tuple[float, float]]:
         """Compute what the losses compare with, and return its energies by tap."""
@@ -179,6 +192,13 @@ class _Room:
         self._machine.free(self._start)
 
 
+def _anything(problem: Problem, compiler: Compiler) -> Objective:
+    """Return losses of any weights: those of the same steps."""
+    taps = problem.network.taps
+    energies = {tap.node: (1.0, 1.0) for tap in taps}
+    return Objective(problem.protocol, taps, compiler.shapes, energies)
+
+
 def predicted(problem: Problem, width: int) -> int:
     """Return the bytes that a plan takes on the device, without cuDNN's own.
 
@@ -192,9 +212,7 @@ def predicted(problem: Problem, width: int) -> int:
     network: Network = problem.network
     height, width_px = problem.content.shape[2:]
     compiler = Compiler(network, height, width_px, width)
-    energies = {tap.node: (1.0, 1.0) for tap in network.taps}
-    objective = Objective(problem.protocol, network.taps, compiler.shapes, energies)
-    arena = compiler.iteration(objective, 1e-8).arrange().size
+    arena = compiler.iteration(_anything(problem, compiler), 1e-8).arrange().size
     shapes = [compiler.shapes[tap.node] for tap in network.taps]
     held: int = sum(FLOAT * filled(shape.channels) ** 2 for shape in shapes)
     for tap, shape in zip(network.taps, shapes, strict=True):

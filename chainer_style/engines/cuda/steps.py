@@ -135,6 +135,21 @@ class Convolution:
     mask: str | None = None
     turned: str | None = None
 
+    def sizes(self, width: int) -> dict[str, int]:
+        """Return the bytes of all that it names, given those of a feature."""
+        g = self.geometry
+        x, y = g.height * g.width * g.inputs, g.out_height * g.out_width * g.outputs
+        forward = self.way == "forward"
+        filters = g.outputs * g.kernel**2 * g.inputs // g.groups
+        found = {
+            self.source: width * (x if forward else y),
+            self.target: width * (y if forward else x),
+            self.filters: width * filters,
+        }
+        more = {self.mask: width * x, self.turned: width * filters}
+        more[self.bias] = 4 * g.outputs
+        return found | {name: size for name, size in more.items() if name is not None}
+
     def uses(self) -> Iterator[str]:
         """Yield the buffers."""
         yield from (self.source, self.target)

@@ -71,6 +71,10 @@ class Tuner:
         self._path = files.cache_folder() / FOLDER / f"{name}.json"
         self._chosen = read(self._path)
 
+    def knows(self, step: Convolution) -> bool:
+        """Whether it was chosen before."""
+        return json.dumps(kind_of(step)) in self._chosen
+
     def choose(self, step: Convolution, execute: Execute) -> tuple[Built, int]:
         """Return a graph, and the index of the plan to run, which is built then.
 

@@ -9,8 +9,8 @@ from chainer_style.engines.cuda.convolutions import (
     WORKSPACE,
     Builder,
     Variant,
+    unfused,
 )
-from chainer_style.engines.cuda.device import unfused
 from chainer_style.engines.cuda.formats import FORMATS
 from chainer_style.engines.cuda.steps import Convolution, Geometry
 from chainer_style.engines.cuda.tuning import Tuner

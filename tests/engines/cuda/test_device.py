@@ -191,6 +191,24 @@ def test_graphs_of_cudnn_are_built_once_for_a_geometry(weights_of, cupy, monkeyp
     assert made <= 8 + 3 * 8
 
 
+def test_what_is_compiled_is_told_once(weights_of, cupy):
+    problem = problems.make(weights_of, "vgg16", 20, 27, "modern")
+    told = []
+
+    def watch(names):
+        told.append(list(names))
+        return iter(names)
+
+    engines.create("cuda", problem, Device(0), watch=watch)
+    (names,) = told
+    # The style's picture is larger: all ten of its convolutions are others, but two.
+    assert len(names) == 8 + 8 + 8
+    assert names[0].startswith("conv1_1 ")
+    assert "conv4_1 back" in names
+    engines.create("cuda", problem, Device(0), watch=watch)
+    assert len(told) == 1
+
+
 def test_a_convolution_that_is_not_fused(weights_of, cupy, monkeypatch):
     refused = frozenset({"bias", "relu", "relu_backward"})
     monkeypatch.setattr(ComputingGraph, "refused", refused)
