@@ -29,7 +29,7 @@ WORDS: Mapping[str, str] = {
     LAYOUT: r"nchw.?to|nhwc.?to|tonchw|tonhwc|convert|transpose|im2col|col2im|layout",
     POOLING: r"pool",
     GRAM: r"gram|syrk",
-    LOSSES: r"loss|mse|compare|target|residual|^(complete|tell)$",
+    LOSSES: r"loss|mse|compare|target|residual|^(complete|tell|tapped_\d+)$",
     BACK: r"dgrad|wgrad|bgrad|bwd|backward.*conv|conv.*(back|grad)|unconv|deconv",
     FORTH: r"fprop|fwd|conv(?!ert)|winograd|implicit|cudnn.*engine",
     "products": r"gemm|gemv|nvjet|cublas|cutlass|xmma|matmul|triton_mm|triton_tem",

@@ -134,6 +134,7 @@ def context(machines: Sequence[Machine]) -> dict[str, Any]:
         "rates": rates,
         "ratios": ratios,
         "memory": memory,
+        "held": held,
         "ceiling": ceiling,
     }
 
@@ -202,6 +203,17 @@ def memory(group: Group) -> str:
         return NOTHING if peak is None else f"{peak / 2**20:.0f}"
 
     title = f"{group.title}: most of the card's memory that a process took, MiB."
+    return _table(group, title, cell)
+
+
+def held(group: Group) -> str:
+    """Return a table of the memory of the card that everyone held when set up."""
+
+    def cell(race: Race, entry: Entry) -> str:
+        found = entry.held_bytes
+        return NOTHING if found is None else f"{found / 2**20:.0f}"
+
+    title = f"{group.title}: what it held of the card's memory once it was set up, MiB."
     return _table(group, title, cell)
 
 

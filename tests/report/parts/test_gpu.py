@@ -55,6 +55,7 @@ def test_numbers_ratios_and_circumstances(page):
     assert "Not measured: The *torch-graph*, VGG-16 at 1024 px in tf32 (gone)." in text
     assert "VGG-16, tf32: a matrix product 100 TFLOP/s, memory 1000 GB/s." in text
     assert "The *cuda* 1049 20972" in text  # MiB
+    assert "The *cuda* 524 10486" in text
     assert "The *chainer-gpu* float32 5.0e-02 1.0e-01" in text
     assert "Nothing of this" not in text
 
