@@ -16,11 +16,13 @@ from chainer_style.engines.cpu.kernels import target
 
 FLOAT = ir.FloatType()
 WORD = ir.IntType(64)
-FAST = ("reassoc", "contract", "nsz")
-"""Sums may be reordered and fused; what is no number stays so."""
+FUSED = ("contract", "nsz")
+"""A product may be added in one instruction; what is no number stays so. Sums are not
+reordered: LLVM would do it in one loop and not in the next, and a picture come out
+otherwise for how it was cut."""
 
-REORDERED = set(FAST)
-"""The same for numba's own loops."""
+REORDERED = {"reassoc", *FUSED}
+"""The same for numba's own loops, whose sums may be reordered."""
 
 
 class _BFloat(ir.Type):  # type: ignore[misc]
@@ -115,21 +117,21 @@ class Emitter:
 
     def add(self, one: Any, other: Any) -> Any:
         """Return a sum."""
-        return self.builder.fadd(one, other, flags=FAST)
+        return self.builder.fadd(one, other, flags=FUSED)
 
     def subtract(self, one: Any, other: Any) -> Any:
         """Return a difference."""
-        return self.builder.fsub(one, other, flags=FAST)
+        return self.builder.fsub(one, other, flags=FUSED)
 
     def scale(self, one: Any, factor: float) -> Any:
         """Return a multiple."""
         if factor == 1:
             return one
-        return self.builder.fmul(one, self.constant(factor), flags=FAST)
+        return self.builder.fmul(one, self.constant(factor), flags=FUSED)
 
     def multiply(self, one: Any, other: Any) -> Any:
         """Return a product, number by number."""
-        return self.builder.fmul(one, other, flags=FAST)
+        return self.builder.fmul(one, other, flags=FUSED)
 
     def multiply_add(self, one: Any, other: Any, total: Any) -> Any:
         """Return ``one * other + total``, in one instruction where there is one."""
