@@ -65,7 +65,7 @@ test-all: $(READY) ## run the tests, slow ones too
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
-	$(BIN)/python -m pytest -q -m gpu
+	$(BIN)/python -m pytest -q -n $(JOBS) -m gpu
 
 check-gpu: $(READY) ## test and measure all that needs a CUDA device; logs in build/gpu
 	PYTHON=$(abspath $(BIN))/python RESULTS=$(abspath $(RESULTS)) benchmarks/gpu_check.sh build/gpu

@@ -42,7 +42,9 @@ step() { # name, seconds, command...
 }
 
 CHOSEN=$*
-step tests 120 "$PYTHON" -m pytest -q -p no:cacheprovider -m 'gpu and not slow'
+# Most of their time is cuDNN's compiler's, on one core each.
+step tests 240 "$PYTHON" -m pytest -q -n 8 -p no:cacheprovider -p no:benchmark \
+  -m 'gpu and not slow'
 step small 240 "${RACE[@]}" --sizes 64 128
 # What torch.compile gains at these is asked for nowhere, and compiling takes long.
 step large 240 "${RACE[@]}" --sizes 1024 512 256 \
