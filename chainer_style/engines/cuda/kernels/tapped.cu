@@ -1,6 +1,7 @@
 // The gradient at a tap that a pooling without overlap reads: features times what their
 // Gram matrix is off by, and what the pooling sends back; of these, what the mask lets
-// through (see unpool). One pass through the map instead of two: these maps are the largest.
+// through (see unpool). One pass through the map instead of two: such maps are the
+// largest.
 //
 // A block computes TILE positions of all CHANNELS, by matrix units (mma of PTX, sm_80).
 // Features and errors come through shared memory, DEPTH channels at once, as words of
