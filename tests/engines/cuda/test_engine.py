@@ -56,10 +56,12 @@ def test_losses_and_gradient(weights_of, machine, precision, name, protocol):
     agree(engine, *known, BOUNDS[precision])
 
 
-@pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
+@pytest.mark.parametrize(
+    ("precision", "extents"),
+    [("tf32", (32, 40)), *((p, (19, 27)) for p in ("tf32", "bf16", "fp16"))],
+)
 @pytest.mark.parametrize("pooling", ["average", "max"])
 @pytest.mark.parametrize("protocol", ["2016", "modern"])
-@pytest.mark.parametrize("extents", [(32, 40), (19, 27)], ids=str)
 def test_taps_that_poolings_read_in_one_pass(
     weights_of, machine, monkeypatch, precision, pooling, protocol, extents
 ):
