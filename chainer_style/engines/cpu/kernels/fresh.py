@@ -7,6 +7,7 @@ row of planes at a time, transforms and sums stay in registers.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from numba import njit
@@ -25,7 +26,7 @@ CHUNK = 32
 """Channels read whose filters stay in the first cache until all is done with them."""
 
 
-def _block(made: int, size: int, add: bool) -> Any:
+def _block(made: int, size: int) -> Any:
     seen, matrix = made + size - 1, folded(made, size).filters
 
     def turn_of(emit: Emitter, row: int, here: Any) -> list[Any]:
@@ -61,48 +62,45 @@ def _block(made: int, size: int, add: bool) -> Any:
     ) -> None:
         """Write, or add, the products of up to `GROUP` tiles, for a row of planes.
 
-        Which is the row, times one more than `GROUP`, plus the number of tiles; strides
-        are those from plane to plane and from tile to tile. With each turn two lines
-        are asked for ahead, which goes on by so many bytes.
+        Which is the row, times one more than `GROUP`, plus the number of tiles, all of
+        that twice, and one more if results are added to; strides are those from plane
+        to plane and from tile to tile. With each turn two lines are asked for ahead,
+        which goes on by so many bytes.
         """
         builder = emit.builder
         done = builder.append_basic_block("computed")
         choice = builder.switch(which, done)
-        for row in range(seen):
-            for count in range(1, GROUP + 1):
-                case = builder.append_basic_block(f"row{row}tiles{count}")
-                choice.add_case(emit.word(row * (GROUP + 1) + count), case)
-                builder.position_at_end(case)
-                pairs = [(tile, j) for tile in range(count) for j in range(seen)]
-                places = [
-                    emit.plus(
-                        emit.plus(c, emit.times(c_plane, j)), emit.times(narrow, t)
-                    )
-                    for t, j in pairs
-                ]
-                starts = [
-                    emit.plus(emit.times(plane, j), emit.times(wide, t))
-                    for t, j in pairs
-                ]
-                zero = emit.constant(0)
-                begin = [emit.load(place) if add else zero for place in places]
-                with Loop(builder, depth, begin) as turn:
-                    asked = emit.plus(ahead, builder.mul(turn.index, each))
-                    for line in (0, CACHE_LINE):
-                        emit.fetch(emit.plus(asked, line))
-                    here = emit.plus(b, emit.times(turn.index, size * size * WIDE))
-                    made_of = turn_of(emit, row, here)
-                    left = emit.plus(a, emit.times(turn.index, 4))
-                    for (_, j), start, total in zip(
-                        pairs, starts, turn.values, strict=True
-                    ):
-                        value = emit.spread(emit.plus(left, start))
-                        turn.following.append(
-                            emit.multiply_add(value, made_of[j], total)
-                        )
-                for value, place in zip(turn.following, places, strict=True):
-                    emit.store(value, place)
-                builder.branch(done)
+        kinds = itertools.product(range(seen), range(1, GROUP + 1), (False, True))
+        for row, count, add in kinds:
+            case = builder.append_basic_block(f"row{row}tiles{count}add{add}")
+            number = 2 * (row * (GROUP + 1) + count) + add
+            choice.add_case(emit.word(number), case)
+            builder.position_at_end(case)
+            pairs = [(tile, j) for tile in range(count) for j in range(seen)]
+            places = [
+                emit.plus(emit.plus(c, emit.times(c_plane, j)), emit.times(narrow, t))
+                for t, j in pairs
+            ]
+            starts = [
+                emit.plus(emit.times(plane, j), emit.times(wide, t)) for t, j in pairs
+            ]
+            zero = emit.constant(0)
+            begin = [emit.load(place) if add else zero for place in places]
+            with Loop(builder, depth, begin) as turn:
+                asked = emit.plus(ahead, builder.mul(turn.index, each))
+                for line in (0, CACHE_LINE):
+                    emit.fetch(emit.plus(asked, line))
+                here = emit.plus(b, emit.times(turn.index, size * size * WIDE))
+                made_of = turn_of(emit, row, here)
+                left = emit.plus(a, emit.times(turn.index, 4))
+                for (_, j), start, total in zip(
+                    pairs, starts, turn.values, strict=True
+                ):
+                    value = emit.spread(emit.plus(left, start))
+                    turn.following.append(emit.multiply_add(value, made_of[j], total))
+            for value, place in zip(turn.following, places, strict=True):
+                emit.store(value, place)
+            builder.branch(done)
         builder.position_at_end(done)
 
     return block
@@ -120,7 +118,7 @@ def make(made: int, kernel: int = 3) -> Any:
     """
     seen, places = made + kernel - 1, kernel**2
     take, give = taking(made, kernel, use=folded), giving(made, kernel)
-    block, block_more = (_block(made, kernel, add) for add in (False, True))
+    block = _block(made, kernel)
 
     @njit(nogil=True)
     def fresh(step, unit, space):
@@ -146,35 +144,20 @@ def make(made: int, kernel: int = 3) -> Any:
                     shift = half * (WIDE // 2)
                     left = inputs + row * seen * plane + lo * wide + 4 * first
                     out = results + row * seen * y_plane + lo * narrow + panel * WIDE
-                    which = row * (GROUP + 1) + hi - lo
-                    if first:
-                        block_more(
-                            which,
-                            left,
-                            plane,
-                            wide,
-                            here + shift,
-                            part,
-                            out + shift,
-                            y_plane,
-                            narrow,
-                            ahead,
-                            each,
-                        )
-                    else:
-                        block(
-                            which,
-                            left,
-                            plane,
-                            wide,
-                            here + shift,
-                            part,
-                            out + shift,
-                            y_plane,
-                            narrow,
-                            ahead,
-                            each,
-                        )
+                    which = 2 * (row * (GROUP + 1) + hi - lo) + (first > 0)
+                    block(
+                        which,
+                        left,
+                        plane,
+                        wide,
+                        here + shift,
+                        part,
+                        out + shift,
+                        y_plane,
+                        narrow,
+                        ahead,
+                        each,
+                    )
                     ahead += part * each
                 here += part * places * WIDE
         give(step, 0, count, space, results, y_plane, begin * WIDE, narrow)
