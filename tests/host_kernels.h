@@ -1,18 +1,17 @@
-// CUDA's words for a processor: blocks of one thread, one after the other.
+// CUDA's words for a processor. Blocks run one after the other; with THREADS above one,
+// the threads of a block take turns wherever they wait for each other.
 #include <cmath>
 #include <cstddef>
 
 #define __device__
 #define __global__
 #define __shared__ static
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 
 struct Index {
   unsigned x;
 };
 static Index blockIdx, threadIdx, blockDim, gridDim;
-
-static inline void __syncthreads() {}
 
 static inline float half_to_float(unsigned short bits) {
   _Float16 value;
@@ -26,3 +25,113 @@ static inline unsigned short float_to_half(float value) {
   __builtin_memcpy(&bits, &half, sizeof bits);
   return bits;
 }
+
+#if THREADS == 1
+static inline void __syncthreads() {}
+
+template <class Kernel>
+static void run(unsigned blocks, Kernel kernel) {
+  gridDim.x = blocks, blockDim.x = 1;
+  for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) kernel();
+}
+#else
+#include <cstdlib>
+#include <functional>
+#include <ucontext.h>
+
+enum { STACK = 1 << 16 };
+static ucontext_t whole, contexts[THREADS];
+static char stacks[THREADS][STACK];
+static bool alive[THREADS];
+static std::function<void()> body;
+
+// Lets the next thread go on that has not ended, or whoever began the block.
+static void give_way() {
+  unsigned own = threadIdx.x, next = own;
+  do next = (next + 1) % THREADS;
+  while (next != own && !alive[next]);
+  if (next == own && alive[own]) abort();  // waits for those who will not come
+  threadIdx.x = next;
+  swapcontext(&contexts[own], next == own ? &whole : &contexts[next]);
+}
+
+static void live() {
+  body();
+  alive[threadIdx.x] = false;
+  give_way();
+}
+
+template <class Kernel>
+static void run(unsigned blocks, Kernel kernel) {
+  gridDim.x = blocks, blockDim.x = THREADS, body = kernel;
+  for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) {
+    for (unsigned t = 0; t < THREADS; ++t) {
+      getcontext(&contexts[t]);
+      contexts[t].uc_stack.ss_sp = stacks[t], contexts[t].uc_stack.ss_size = STACK;
+      makecontext(&contexts[t], live, 0);
+      alive[t] = true;
+    }
+    threadIdx.x = 0;
+    swapcontext(&whole, &contexts[0]);
+  }
+}
+
+// Where threads wait for each other.
+struct Meeting {
+  unsigned arrived, held;
+};
+static Meeting of_block, of_warp[THREADS / 32];
+
+static void meet(Meeting &meeting, unsigned all) {
+  unsigned held = meeting.held;
+  if (++meeting.arrived == all)
+    meeting.arrived = 0, ++meeting.held;
+  else
+    while (meeting.held == held) give_way();
+}
+
+static inline void __syncthreads() { meet(of_block, THREADS); }
+static inline void __syncwarp() { meet(of_warp[threadIdx.x / 32], 32); }
+
+// Matrix units. No factor is rounded: what comes out is compared with double precision.
+static inline unsigned rounded(unsigned word) { return word; }
+
+static float factor(unsigned word, int k) {
+#if FEATURE == 32
+  float value;
+  __builtin_memcpy(&value, &word, sizeof value);
+  return k ? 0.0f : value;
+#elif FEATURE == 17
+  word = k ? word & 0xffff0000u : word << 16;
+  float value;
+  __builtin_memcpy(&value, &word, sizeof value);
+  return value;
+#else
+  return half_to_float((unsigned short)(k ? word >> 16 : word));
+#endif
+}
+
+// mma of PTX, m16n8k8 of words, or m16n8k16 of their halves.
+static void multiply(float *sum, unsigned a0, unsigned a1, unsigned a2, unsigned a3,
+                     unsigned b0, unsigned b1) {
+  struct Given {
+    unsigned a[4], b[2];
+  };
+  // The other half is still read while this one is written.
+  static Given halves[2][THREADS];
+  static bool turns[THREADS];
+  Given *given = halves[turns[threadIdx.x] = !turns[threadIdx.x]];
+  unsigned lane = threadIdx.x % 32, group = lane / 4, member = lane % 4;
+  const Given *warp = given + threadIdx.x / 32 * 32;
+  given[threadIdx.x] = {{a0, a1, a2, a3}, {b0, b1}};
+  __syncwarp();
+  for (unsigned k = 0; k < 4; ++k)
+    for (int part = 0; part < 4; ++part) {
+      const unsigned *a = warp[group * 4 + k].a;
+      const unsigned *b = warp[(member * 2 + part % 2) * 4 + k].b;
+      for (int half = 0; half < 2; ++half)
+        sum[part] += factor(a[part / 2], half) * factor(b[0], half) +
+                     factor(a[part / 2 + 2], half) * factor(b[1], half);
+    }
+}
+#endif

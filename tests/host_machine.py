@@ -33,34 +33,48 @@ TYPES = {
 }
 
 
+THREADS = 128
+"""Of a block of kernels that are of whole warps."""
+
+POINTER = (
+    "struct any { void *p; template <class T> operator T *() const "
+    "{ return (T *)p; } };"
+)
+"""The kernels' own types of pointers are not repeated here."""
+
+
 @functools.cache
-def library(feature):
-    """The kernels for one kind of features."""
-    folder = Path(tempfile.mkdtemp(prefix="kernels-"))
-    wrappers = []
-    for name, types in kernels.signatures().items():
-        words = {"address": "void *", "int": "int", "wide": "long long"}
-        parameters = ", ".join(f"{words.get(t, t)} a{i}" for i, t in enumerate(types))
-        # The kernels' own types of pointers are not repeated here.
-        given = ", ".join(
-            f"any{{a{i}}}" if t == "address" else f"a{i}" for i, t in enumerate(types)
-        )
-        wrappers.append(
-            f'extern "C" void run_{name}(unsigned blocks, {parameters}) {{\n'
-            "  gridDim.x = blocks; blockDim.x = THREADS;\n"
-            "  for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x)\n"
-            f"    {name}({given});\n}}\n"
-        )
-    pointer = (
-        "struct any { void *p; template <class T> operator T *() const "
-        "{ return (T *)p; } };\n"
-    )
+def library(feature, warps):
+    """The kernels for one kind of features: of single threads, or of whole warps."""
+    whole = (*kernels.FILES, *kernels.WARPS)
+    files = whole if warps else kernels.FILES
+    wrappers = [wrapper(*each) for each in kernels.signatures(files).items()]
     header = (Path(__file__).parent / "host_kernels.h").read_text()
-    text = "\n".join([header, kernels.source(), pointer, *wrappers])
+    text = "\n".join([header, kernels.source(files), POINTER, *wrappers])
+    return compiled(text, feature, THREADS if warps else 1)
+
+
+def wrapper(name, types):
+    """What runs all blocks of a kernel."""
+    words = {"address": "void *", "int": "int", "wide": "long long"}
+    parameters = ", ".join(f"{words.get(t, t)} a{i}" for i, t in enumerate(types))
+    given = ", ".join(
+        f"any{{a{i}}}" if t == "address" else f"a{i}" for i, t in enumerate(types)
+    )
+    return (
+        f'extern "C" void run_{name}(unsigned blocks, {parameters}) {{\n'
+        f"  run(blocks, [=] {{ {name}({given}); }});\n}}\n"
+    )
+
+
+def compiled(text, feature, threads):
+    """A library of a source in C++."""
+    folder = Path(tempfile.mkdtemp(prefix="kernels-"))
     (folder / "kernels.cpp").write_text(text)
     flags = ["-O2", "-std=c++17", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
-    flags += ["-Wno-unused-function", f"-DFEATURE={feature}", "-DTHREADS=1"]
+    flags += ["-Wno-unused-function", "-Wno-unknown-pragmas"]
     flags += ["-Wno-maybe-uninitialized", "-Wno-sign-compare"]
+    flags += [f"-DFEATURE={feature}", f"-DTHREADS={threads}"]
     made = folder / "kernels.so"
     subprocess.run(
         [COMPILER, *flags, "-o", str(made), str(folder / "kernels.cpp")], check=True
@@ -141,7 +155,8 @@ class HostMachine(Machine):
             pointed = argument is None or isinstance(argument, int)
             assert pointed or kind == "float", (step, argument)
             given.append(TYPES[kind](argument))
-        run = getattr(library(self.format.feature), f"run_{step.kernel}")
+        warps = step.kernel not in kernels.signatures(kernels.FILES)
+        run = getattr(library(self.format.feature, warps), f"run_{step.kernel}")
         blocks = ctypes.c_uint(step.blocks or 1)
         return lambda: run(blocks, *given)
 

@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from chainer_style.engines.arena import Part
+from chainer_style.engines.cuda.draft import Draft
 from chainer_style.engines.cuda.nodes import Back, Layers
 from chainer_style.engines.cuda.objective import Objective, TapTerms
+from chainer_style.engines.cuda.onepass import Content, OnePass
 from chainer_style.engines.cuda.steps import (
+    BLOCKS,
+    FLOAT,
     Argument,
-    Launch,
     Product,
     Program,
-    Step,
 )
 from chainer_style.engines.steps import BETA1, BETA2
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv, Dropout, Node, Pool, ReLU
-
-FLOAT = 4
-"""Bytes of a number in single precision."""
-
-BLOCKS = 264
-"""Blocks of a kernel that sums: two for each multiprocessor of a large card."""
 
 
 class Compiler:
@@ -59,7 +55,7 @@ class Compiler:
         *,
         has_mma: bool = False,
     ) -> None:
-        self._network, self._has_mma = network, has_mma
+        self._network = network
         self.shapes = network.shapes(height, width)
         self._taps = {tap.node for tap in network.taps}
         self._readers: dict[str, list[Node]] = {name: [] for name in self.shapes}
@@ -67,6 +63,7 @@ class Compiler:
             for name in node.inputs:
                 self._readers[name].append(node)
         self._layers = Layers(self.shapes, width_of_feature)
+        self._one = OnePass(network, self._layers, has_mma=has_mma)
         self._where = {INPUT: INPUT}
         self._lazy: set[str] = set()
         self._fused: dict[str, str] = {}
@@ -130,11 +127,8 @@ class Compiler:
         grams
             Whether Gram matrices are wanted; else the features themselves.
         """
-        draft = _Draft()
-        self._forward(draft)
-        for tap in dict.fromkeys(tap.node for tap in self._network.taps):
-            if grams:
-                self._gram(draft, tap)
+        draft = Draft()
+        self._forward(draft, grams=grams)
         kept = (f"gram {t}" if grams else self.map(t) for t in self._taps)
         return draft.program(kept)
 
@@ -148,10 +142,9 @@ class Compiler:
         epsilon
             Of Adam; None: the picture is not moved.
         """
-        draft = _Draft()
-        self._forward(draft)
+        draft = Draft()
+        self._forward(draft, grams=True)
         for terms in objective.taps:
-            self._gram(draft, terms.tap.node)
             self._compare(draft, terms, objective)
         written: set[str] = set()
         for node in reversed(self._network.nodes):
@@ -167,15 +160,10 @@ class Compiler:
             self._move(draft, epsilon)
         return draft.program(())
 
-    def _forward(self, draft: _Draft) -> None:
-        layers, (planes, height, width) = self._layers, self.shapes[INPUT]
-        pixels = height * width
-        x = draft.buffer(self.map(INPUT), layers.size(INPUT))
-        draft.launch(
-            "spread",
-            ("picture", x, "counter", pixels, planes, layers.channels(INPUT)),
-            pixels,
-        )
+    def _forward(self, draft: Draft, *, grams: bool) -> None:
+        layers, one = self._layers, self._one
+        if one.first is None:
+            self._spread(draft)
         for node in self._network.nodes:
             if self._shares(node):
                 continue
@@ -184,16 +172,53 @@ class Compiler:
             rectified = node.name in self._fused or node.inputs[0] in self._lazy
             for name, size in layers.beside(node).items():
                 draft.buffer(name, size)
-            draft.steps += layers.forward(node, inputs, y, rectified)
+            tap = self._pooled_tap(node) if grams else None
+            if node is one.first:
+                draft.steps.append(one.begin(y, self._signs(draft)))
+            elif isinstance(node, Pool) and tap:
+                draft.buffer(f"parts {tap}", one.parts(node))
+                self._gram_buffer(draft, tap)
+                draft.steps += one.gram(node, inputs[0], y, tap, rectified)
+            else:
+                draft.steps += layers.forward(node, inputs, y, rectified)
+        for name in dict.fromkeys(tap.node for tap in self._network.taps):
+            if grams and not draft.has(f"gram {name}"):
+                self._gram(draft, name)
 
-    def _gram(self, draft: _Draft, node: str) -> None:
+    def _spread(self, draft: Draft) -> None:
+        """Begin with the picture as a map."""
+        planes, height, width = self.shapes[INPUT]
+        x = draft.buffer(self.map(INPUT), self._layers.size(INPUT))
+        channels, pixels = self._layers.channels(INPUT), height * width
+        given = ("picture", x, "counter", pixels, planes, channels)
+        draft.launch("spread", given, pixels)
+
+    def _signs(self, draft: Draft) -> str | None:
+        """Return what the first convolution's gradient is masked with, if it is."""
+        assert self._one.first is not None
+        if self._one.first.name not in self._fused:
+            return None
+        return draft.buffer("signs", self._one.signs())
+
+    def _pooled_tap(self, node: Node) -> str | None:
+        """Return the tap whose Gram matrix the step of a pooling gives, too."""
+        if not isinstance(node, Pool) or not self._one.has_gram(node):
+            return None
+        where = self._where[node.inputs[0]]
+        taps = [name for name in self._taps if self._where[name] == where]
+        return taps[0] if len(taps) == 1 else None
+
+    def _gram_buffer(self, draft: Draft, node: str) -> str:
+        return draft.buffer(f"gram {node}", FLOAT * self._layers.channels(node) ** 2)
+
+    def _gram(self, draft: Draft, node: str) -> None:
         shape, channels = self.shapes[node], self._layers.channels(node)
-        gram = draft.buffer(f"gram {node}", FLOAT * channels**2)
+        gram = self._gram_buffer(draft, node)
         x, positions = self.map(node), shape.height * shape.width
         sizes = (channels, channels, positions)
         draft.steps.append(Product(node, x, x, gram, *sizes, transposed=True))
 
-    def _compare(self, draft: _Draft, terms: TapTerms, objective: Objective) -> None:
+    def _compare(self, draft: Draft, terms: TapTerms, objective: Objective) -> None:
         """Make of a Gram matrix what the gradient is made with."""
         node, channels = terms.tap.node, self._layers.channels(terms.tap.node)
         error = draft.buffer(f"error {node}", self._layers.bytes * channels**2)
@@ -225,35 +250,48 @@ class Compiler:
         return [t for t in objective.taps if self._where[t.tap.node] == where]
 
     def _is_masked(self, node: str) -> bool:
-        """Whether the map of a node is behind the ReLU that its layer includes."""
-        return self._where[node] in self._fused.values()
+        """Whether gradients of a node's map are to be masked, for a ReLU in it.
+
+        What carries back the gradient of the first convolution does that itself.
+        """
+        first = self._one.first
+        own = first is not None and self._where[node] == self._where[first.name]
+        return self._where[node] in self._fused.values() and not own
 
     def _finish(
-        self, draft: _Draft, node: str, objective: Objective, written: set[str]
+        self, draft: Draft, node: str, objective: Objective, written: set[str]
     ) -> None:
         """Add to a gradient what begins there, when all who read the map are done."""
         taps = self._tapped(node, objective)
+        if self._one_pass(node, taps):
+            return
         masked = self._is_masked(node) and not self._masks_itself(node, objective)
         if not self._begins_early(node):
             self._begin(draft, taps, written)
-        slopes = [t for t in taps if t.content_slope]
-        if not slopes and not masked:
+        content = self._content(taps, objective)
+        if not content and not masked:
             return
         x, gx = self.map(node), self._gradient(node)
         count = self._layers.count(node)
-        content: tuple[Argument, ...] = (None, gx, None)
-        slope = 0.0
-        if slopes:
-            (terms,) = slopes
-            slope = objective.scale * terms.content_slope
-            place = self._partial(objective, "content", terms.tap.node)
-            content = (f"content {terms.tap.node}", gx, place)
-        given = (x, *content, count, slope, int(masked))
+        given: tuple[Argument, ...] = (x, None, gx, None, count, 0.0, int(masked))
+        if content:
+            numbers = (count, content.slope, int(masked))
+            given = (x, content.features, gx, content.partial, *numbers)
         draft.launch("complete", given, count, BLOCKS)
 
-    def _begin(
-        self, draft: _Draft, taps: Iterable[TapTerms], written: set[str]
-    ) -> None:
+    def _content(
+        self, taps: Iterable[TapTerms], objective: Objective
+    ) -> Content | None:
+        """Return the content loss at a map, if there is one."""
+        found = [terms for terms in taps if terms.content_slope]
+        if not found:
+            return None
+        (terms,) = found
+        node, slope = terms.tap.node, objective.scale * terms.content_slope
+        place = self._partial(objective, "content", node)
+        return Content(f"content {node}", slope, place)
+
+    def _begin(self, draft: Draft, taps: Iterable[TapTerms], written: set[str]) -> None:
         """Begin with the gradients of style losses, or add them."""
         for terms in taps:
             node = terms.tap.node
@@ -272,14 +310,12 @@ class Compiler:
         readers = self._reading(node)
         return len(readers) == 1 and isinstance(readers[0], Pool)
 
-    def _is_one_pass(self, node: Pool, taps: Sequence[TapTerms]) -> bool:
-        """Whether a kernel gives all of the gradient of what a pooling reads."""
-        return (
-            self._has_mma
-            and len(taps) == 1
-            and self._begins_early(node.inputs[0])
-            and self._layers.has_tapped(node)
-        )
+    def _one_pass(self, node: str, taps: Sequence[TapTerms]) -> bool:
+        """Whether a kernel gives all of the gradient of a map that a pooling reads."""
+        if len(taps) != 1 or not self._begins_early(node):
+            return False
+        (pool,) = self._reading(node)
+        return isinstance(pool, Pool) and self._one.has_tapped(pool)
 
     def _masks_itself(self, node: str, objective: Objective) -> bool:
         """Whether the only one who reads a map is the last to add, and can mask."""
@@ -289,29 +325,42 @@ class Compiler:
         return len(self._reading(node)) == 1 and (not taps or self._begins_early(node))
 
     def _back(
-        self, draft: _Draft, node: Node, objective: Objective, written: set[str]
+        self, draft: Draft, node: Node, objective: Objective, written: set[str]
     ) -> None:
         """Carry the gradient of a node's output to its inputs."""
+        if node is self._one.first:
+            self._end(draft, node)
+            return
         y, gy = self.map(node.name), self._gradient(node.name)
         for index, name in enumerate(node.inputs):
             taps = self._tapped(name, objective)
             gx = draft.buffer(self._gradient(name), self._layers.size(name))
             room = draft.buffer(f"second {gx}", self._layers.size(name))
-            one_pass = isinstance(node, Pool) and self._is_one_pass(node, taps)
+            one_pass = self._one_pass(name, taps)
             if self._begins_early(name) and not one_pass:
                 self._begin(draft, taps, written)
-            alone = self._is_masked(name) and self._masks_itself(name, objective)
+            alone = self._is_masked(name) and (
+                one_pass or self._masks_itself(name, objective)
+            )
             masked, adding = name in self._lazy or alone, gx in written
             ends = index, self.map(name), y, gy, gx, room
             given = Back(*ends, masked, adding, alone)
             if isinstance(node, Pool) and one_pass:
-                tap = taps[0].tap.node
-                draft.steps.append(self._layers.tapped(node, tap, given))
+                tap, content = taps[0].tap.node, self._content(taps, objective)
+                draft.steps.append(self._one.tapped(node, tap, given, content))
             else:
                 draft.steps += self._layers.back(node, given)
             written.add(gx)
 
-    def _collect(self, draft: _Draft, objective: Objective) -> None:
+    def _end(self, draft: Draft, node: Node) -> None:
+        """Carry the gradient of the first convolution to the picture's planes."""
+        planes, height, width = self.shapes[INPUT]
+        size = self._layers.bytes * planes * height * width
+        gx = draft.buffer(self._gradient(INPUT), size)
+        given = self._gradient(node.name), self._signs(draft), gx
+        draft.steps.append(self._one.end(*given))
+
+    def _collect(self, draft: Draft, objective: Objective) -> None:
         """Take the picture's gradient out of the network."""
         planes, height, width = self.shapes[INPUT]
         weight = objective.variation
@@ -323,38 +372,18 @@ class Compiler:
             partial = self._partial(objective, "variation", "")
         else:
             draft.buffer("unread", FLOAT * BLOCKS)
-        extents = (height, width, planes, self._layers.channels(INPUT))
+        # From one pixel to the next, and from one plane.
+        steps = (self._layers.channels(INPUT), 1)
+        if self._one.first is not None:
+            steps = (1, height * width)
+        extents = (height, width, planes, *steps)
         given = (self._gradient(INPUT), "picture", "slope", partial, *extents)
         numbers = (1 / objective.scale, down, right)
         draft.launch("collect", (*given, *numbers), planes * height * width, BLOCKS)
 
-    def _move(self, draft: _Draft, epsilon: float) -> None:
+    def _move(self, draft: Draft, epsilon: float) -> None:
         planes, height, width = self.shapes[INPUT]
         moments = ("picture", "first", "second", "slope")
         given = (*moments, "bounds", "rates", "counter", height * width, planes)
         numbers = (BETA1, BETA2, epsilon)
         draft.launch("move", (*given, *numbers), planes * height * width)
-
-
-class _Draft:
-    """Steps as they are drafted."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-        self._sizes: dict[str, int] = {}
-
-    def buffer(self, name: str, size: int) -> str:
-        self._sizes[name] = max(size, self._sizes.get(name, 0))
-        return name
-
-    def launch(
-        self,
-        kernel: str,
-        arguments: Sequence[Argument],
-        count: int,
-        blocks: int | None = None,
-    ) -> None:
-        self.steps.append(Launch(kernel, tuple(arguments), count, blocks))
-
-    def program(self, kept: Iterable[str]) -> Program:
-        return Program(tuple(self.steps), self._sizes, frozenset(kept))

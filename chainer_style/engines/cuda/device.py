@@ -203,6 +203,8 @@ class CudaDevice(Machine):
     def launch(self, step: Launch, addresses: Mapping[str, int]) -> Run:
         """Return what runs a kernel (see `Machine`)."""
         function = self._module.get_function(step.kernel)
+        if step.shared:
+            function.max_dynamic_shared_size_bytes = step.shared
         types = kernels.signatures()[step.kernel]
         given = tuple(
             NUMBERS[kind](address_of(argument, addresses))
@@ -212,7 +214,7 @@ class CudaDevice(Machine):
         blocks = step.blocks or max(1, min(needed, self._crowd))
 
         def run() -> None:
-            function((blocks,), (THREADS,), given)
+            function((blocks,), (THREADS,), given, shared_mem=step.shared)
 
         return run
 

@@ -7,7 +7,6 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainer_style.engines.cuda.kernels import TAPPED
 from chainer_style.engines.cuda.steps import (
     Convolution,
     Geometry,
@@ -33,9 +32,6 @@ numbers of 16 bits at once."""
 KINDS: dict[PoolKind, int] = {"average": 0, "max": 1, "l2": 2}
 """What kernels call them (``kernels/pooling.cu``)."""
 
-
-FULL = 128
-"""Blocks with which a large card is full. With fewer, `Layers.tapped` is no use."""
 
 WHOLE = 2
 """A mask of all of a gradient, as kernels call it (``kernels/pooling.cu``)."""
@@ -109,6 +105,10 @@ class Layers:
         self._shapes = shapes
         self.bytes = width
 
+    def shape(self, node: str) -> Shape:
+        """Return the shape of a node's output, or of the picture."""
+        return self._shapes[node]
+
     def channels(self, node: str) -> int:
         """Return the channels of a node's map in memory."""
         return filled(self._shapes[node].channels)
@@ -173,27 +173,6 @@ class Layers:
         extents = (seen.height, seen.width, made.height, made.width)
         place = (node.kernel, node.stride, node.pad, KINDS[node.kind])
         return (*extents, self.channels(node.name), *place)
-
-    def has_tapped(self, node: Pool) -> bool:
-        """Whether a kernel of its own is best for a tap that a pooling reads."""
-        simple = node.kind in ("average", "max") and node.pad == 0
-        apart = node.kernel == node.stride
-        known = simple and apart and self.channels(node.name) in TAPPED
-        return known and self._blocks(node) >= FULL
-
-    def _blocks(self, node: Pool) -> int:
-        return -(-self.positions(node.inputs[0]) // TAPPED[self.channels(node.name)])
-
-    def tapped(self, node: Pool, tap: str, given: Back) -> Launch:
-        """Return the step that gives the gradient of a tap that a pooling reads."""
-        channels = self.channels(node.name)
-        chosen = next(iter(self.beside(node)), None)
-        height, width, y_height, y_width, *_ = self.window(node)
-        extents = height, width, y_height, y_width, node.kernel, KINDS[node.kind]
-        ends = (given.x, f"error {tap}", given.gy, chosen, given.gx)
-        arguments = (*ends, *extents, given.stops)
-        count = height * width * channels
-        return Launch(f"tapped_{channels}", arguments, count, self._blocks(node))
 
     def response(self, node: LRN) -> tuple[int | float, ...]:
         """Return a normalisation as its kernels take it."""

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from chainer_style.engines.base import Problem
 from chainer_style.engines.cuda import parameters
-from chainer_style.engines.cuda.compiler import BLOCKS, FLOAT, Compiler
+from chainer_style.engines.cuda.compiler import Compiler
 from chainer_style.engines.cuda.machine import Machine, Run
 from chainer_style.engines.cuda.nodes import filled
 from chainer_style.engines.cuda.objective import Objective
-from chainer_style.engines.cuda.steps import Program, aligned
+from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Program, aligned
 from chainer_style.engines.cuda.windows import LENGTH
 from chainer_style.networks import Network
 
@@ -42,7 +42,9 @@ class Plan:
         height, width = problem.content.shape[2:]
         self._compiler = self._compiled(problem.network, height, width)
         self._pixels = problem.content[0].size
-        machine.expect(predicted(problem, machine.format.bytes))
+        machine.expect(
+            predicted(problem, machine.format.bytes, has_mma=machine.has_mma)
+        )
         machine.ready(
             [
                 self._drafted(problem),
@@ -199,7 +201,7 @@ def _anything(problem: Problem, compiler: Compiler) -> Objective:
     return Objective(problem.protocol, taps, compiler.shapes, energies)
 
 
-def predicted(problem: Problem, width: int) -> int:
+def predicted(problem: Problem, width: int, *, has_mma: bool = False) -> int:
     """Return the bytes that a plan takes on the device, without cuDNN's own.
 
     Parameters
@@ -208,10 +210,12 @@ def predicted(problem: Problem, width: int) -> int:
         What to compute.
     width
         Bytes of a feature.
+    has_mma
+        Whether kernels may multiply by matrix units.
     """
     network: Network = problem.network
     height, width_px = problem.content.shape[2:]
-    compiler = Compiler(network, height, width_px, width)
+    compiler = Compiler(network, height, width_px, width, has_mma=has_mma)
     arena = compiler.iteration(_anything(problem, compiler), 1e-8).arrange().size
     shapes = [compiler.shapes[tap.node] for tap in network.taps]
     held: int = sum(FLOAT * filled(shape.channels) ** 2 for shape in shapes)

@@ -11,6 +11,11 @@ from chainer_style.engines.arena import Arena, Buffer, Part, arrange
 ALIGNMENT = 256
 """Bytes: where a buffer may begin, as CUDA's own allocations do."""
 
+FLOAT = 4
+"""Bytes of a number in single precision."""
+
+BLOCKS = 264
+"""Blocks of a kernel that sums: two for each multiprocessor of a large card."""
 
 Argument = str | Part | int | float | None
 """Of a kernel: a buffer, a number, or no address."""
@@ -30,12 +35,15 @@ class Launch:
         Numbers that its threads share.
     blocks
         How many, where that matters: each leaves one sum, or has a part of its own.
+    shared
+        Bytes that the threads of a block share, beyond what the kernel says itself.
     """
 
     kernel: str
     arguments: tuple[Argument, ...]
     count: int
     blocks: int | None = None
+    shared: int = 0
 
     def uses(self) -> Iterator[str]:
         """Yield the buffers."""

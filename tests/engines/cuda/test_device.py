@@ -18,7 +18,7 @@ from chainer_style.compat import cudnn
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
 from chainer_style.engines.cuda import device as of_cuda
-from chainer_style.engines.cuda import nodes, products, recording, tuning
+from chainer_style.engines.cuda import onepass, products, recording, tuning
 from chainer_style.engines.cuda.device import CudaDevice, format_of
 from chainer_style.engines.cuda.engine import CudaEngine
 from chainer_style.engines.cuda.steps import Geometry
@@ -301,7 +301,7 @@ def test_taps_in_one_pass_on_a_card(
     problem = problems.make(weights_of, "vgg16", 70, 83, protocol, pooling=pooling)
     device = Device(0)
     two = engines.create("cuda", problem, device, precision).evaluate(problem.start)
-    monkeypatch.setattr(nodes, "FULL", 1)
+    monkeypatch.setattr(onepass, "FULL", 1)
     one = engines.create("cuda", problem, device, precision).evaluate(problem.start)
     # The sums are rounded once instead of three times.
     bound = {"tf32": 1e-3, "bf16": 3e-2, "fp16": 4e-3}[precision]

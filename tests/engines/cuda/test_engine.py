@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chainer_style import engines, networks
 from chainer_style.engines.base import Device, State
-from chainer_style.engines.cuda import nodes, windows
+from chainer_style.engines.cuda import onepass, windows
 from chainer_style.engines.cuda import plan as plans
 from chainer_style.engines.cuda.engine import CudaEngine
 from chainer_style.errors import UserError
@@ -67,7 +67,8 @@ def test_taps_that_poolings_read_in_one_pass(
 ):
     known = reference(weights_of, "vgg16", *extents, protocol, pooling=pooling)
     several = CudaEngine(known[0], machine(precision)).evaluate(known[0].start)
-    monkeypatch.setattr(nodes, "FULL", 1)
+    monkeypatch.setattr(onepass, "FULL", 1)
+    monkeypatch.setattr(onepass, "BLOCKS", 8)
     engine = CudaEngine(known[0], machine(precision))
     program = engine._plan._compiler.iteration(engine._plan.objective, None)
     kernels = [getattr(step, "kernel", None) for step in program.steps]
@@ -77,6 +78,8 @@ def test_taps_that_poolings_read_in_one_pass(
         "tapped_64",
     ]
     assert "unpool" not in kernels
+    assert {"first", "gram_64", "gram_128", "gather", "first_back"} < set(kernels)
+    assert "spread" not in kernels
     if precision == "tf32":
         agree(engine, *known, BOUNDS["float32"])
     # Another maximum may be taken for a rounded map, but the same one by both.

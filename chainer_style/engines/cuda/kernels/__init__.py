@@ -10,41 +10,45 @@ from typing import Literal
 THREADS = 256
 """Of every block."""
 
-FILES = (
-    "features",
-    "picture",
-    "losses",
-    "layers",
-    "pooling",
-    "tapped",
-    "normalisation",
-)
-"""The files of the source, in the order in which they are compiled as one."""
+FILES = ("features", "picture", "losses", "layers", "pooling", "normalisation")
+"""Of the source, in the order in which they are compiled as one; each thread of these
+computes what is its own."""
 
-TAPPED = {64: 128, 128: 128, 256: 64}
-"""Positions of a block of ``tapped_C``, by the channels C that there is one for."""
+WARPS = ("matrix", "tapped", "grams", "first")
+"""More of them, whose kernels are of whole warps, for devices with matrix units."""
+
+TAPPED = (64, 128, 256)
+"""Channels C that there is a ``tapped_C`` for."""
+
+PART = 64
+"""Channels whose errors a block of these holds."""
+
+GRAMS = (64, 128)
+"""Channels C that there is a ``gram_C`` for."""
 
 Type = Literal["address", "int", "wide", "float"]
 """Of an argument."""
 
 _KERNEL = re.compile(
-    r'extern "C" __global__ void (?:__launch_bounds__\(\w+\)\s+)?(\w+)\(([^)]*)\)'
+    r'extern "C" __global__ void (?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(([^)]*)\)'
 )
 
 
 @functools.cache
-def source() -> str:
-    """Return the whole source."""
+def source(files: tuple[str, ...] = (*FILES, *WARPS)) -> str:
+    """Return the source, the whole of it or some files."""
     here = resources.files(__name__)
-    return "\n".join((here / f"{name}.cu").read_text("utf-8") for name in FILES)
+    return "\n".join((here / f"{name}.cu").read_text("utf-8") for name in files)
 
 
 @functools.cache
-def signatures() -> dict[str, tuple[Type, ...]]:
+def signatures(
+    files: tuple[str, ...] = (*FILES, *WARPS),
+) -> dict[str, tuple[Type, ...]]:
     """Return the types of the arguments of every kernel, read from the source."""
     return {
         name: tuple(_type(argument) for argument in arguments.split(","))
-        for name, arguments in _KERNEL.findall(source())
+        for name, arguments in _KERNEL.findall(source(files))
     }
 
 

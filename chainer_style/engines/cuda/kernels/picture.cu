@@ -17,17 +17,18 @@ extern "C" __global__ void spread(const float *picture, feature *x, int *counter
 
 // The picture's gradient, plane by plane, with that of the total variation, whose
 // weighted value it adds up. down and right are the weight over the number of
-// differences in either direction.
+// differences in either direction; pixels of gx are `across` from each other, and
+// planes `apart`.
 extern "C" __global__ void collect(const feature *gx, const float *picture,
                                    float *gradient, float *partial, int height,
-                                   int width, int planes, int channels, float scale,
-                                   float down, float right) {
+                                   int width, int planes, int across, int apart,
+                                   float scale, float down, float right) {
   float total = 0.0f;
   wide pixels = (wide)height * width;
   EACH(i, planes * pixels) {
     wide pixel = i % pixels;
     int c = (int)(i / pixels), row = (int)(pixel / width), column = (int)(pixel % width);
-    float own = picture[i], sum = scale * widen(gx[pixel * channels + c]);
+    float own = picture[i], sum = scale * widen(gx[pixel * across + c * (wide)apart]);
     if (row + 1 < height) {
       float step = picture[i + width] - own;
       total += down * step * step;

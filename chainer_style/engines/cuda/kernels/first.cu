@@ -1,0 +1,201 @@
+// The first convolution of a network, of a picture's planes: three times three places,
+// 64 channels. What it reads and sends back is small beside its map, through which
+// these go once, and a picture of eight channels in memory is not needed.
+//
+// Sixteen positions of a row, or 64 channels of sixteen, are rows of mma.
+
+enum { OUT = 64, TAPS = 9, DEPTH = 8 };  // DEPTH: channels of a picture in memory
+
+// y = W x + b, rectified if asked to; signs keeps which of it is above zero, a bit of
+// 16 for each element of a member. The first kernel of an iteration: it also moves the
+// counter that tells where losses and rates are.
+//
+// Along the sum lie, for each plane, whose lanes are one member, the nine taps.
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
+first(const float *__restrict__ picture, const feature *__restrict__ filters,
+      const float *__restrict__ bias, feature *__restrict__ y,
+      unsigned short *__restrict__ signs, int *counter, int height, int width,
+      int rectified) {
+  enum { QUADS = 12 / MANY + (12 % MANY != 0), OWN = OUT / 4 };
+  __shared__ quad columns[OUT / 8 * QUADS * LANES];
+  for (int i = threadIdx.x; i < OUT / 8 * QUADS * LANES; i += THREADS) {
+    int lane = i % LANES, q = i / LANES % QUADS, j = i / LANES / QUADS;
+    const feature *own = filters + column_of(j, lane / 4) * TAPS * DEPTH + lane % 4;
+    pack all;
+    for (int k = 0; k < MANY; ++k) {
+      int tap = q * MANY + k;
+      all.at[k] = tap < TAPS ? own[tap * DEPTH] : narrow(0.0f);
+    }
+    columns[i] = rounded(words_of(all));
+  }
+  if (blockIdx.x == 0 && threadIdx.x == 0) counter[0] += 1;
+  __syncthreads();
+  int lane = threadIdx.x % LANES, member = lane % 4;
+  int across = (width + 15) / 16, tiles = across * height;
+  wide pixels = (wide)height * width;
+  float shift[OWN];
+#pragma unroll
+  for (int e = 0; e < OWN; ++e) shift[e] = bias[channel_of(member, e)];
+  for (int tile = blockIdx.x * WARPS + threadIdx.x / LANES; tile < tiles;
+       tile += gridDim.x * WARPS) {
+    int row = tile / across, left = tile % across * 16 + lane / 4;
+    // The fourth member's filters are zero.
+    const float *plane = picture + (member < 3 ? member : 0) * pixels;
+    quad a[2][QUADS];
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      int column = left + half * 8;
+#pragma unroll
+      for (int q = 0; q < QUADS; ++q) {
+        pack all;
+#pragma unroll
+        for (int k = 0; k < MANY; ++k) {
+          int tap = q * MANY + k, r = row + tap / 3 - 1, c = column + tap % 3 - 1;
+          bool inside = tap < TAPS && r >= 0 && r < height && c >= 0 && c < width;
+          all.at[k] = narrow(inside ? plane[r * (wide)width + c] : 0.0f);
+        }
+        a[half][q] = rounded(words_of(all));
+      }
+    }
+    float sums[OUT / 8][4];
+#pragma unroll
+    for (int j = 0; j < OUT / 8; ++j) {
+      sums[j][0] = sums[j][2] = shift[j * 2];
+      sums[j][1] = sums[j][3] = shift[j * 2 + 1];
+#pragma unroll
+      for (int q = 0; q < QUADS; ++q)
+        multiply(sums[j], a[0][q], a[1][q], columns[(j * QUADS + q) * LANES + lane]);
+    }
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      int column = left + half * 8;
+      if (column >= width) continue;
+      wide position = row * (wide)width + column;
+      unsigned above = 0;
+#pragma unroll
+      for (int q = 0; q < OWN / MANY; ++q) {
+        pack all;
+#pragma unroll
+        for (int k = 0; k < MANY; ++k) {
+          int e = q * MANY + k;
+          float sum = sums[e / 2][half * 2 + e % 2];
+          above |= (unsigned)(sum > 0) << e;
+          all.at[k] = narrow(rectified && !(sum > 0) ? 0.0f : sum);
+        }
+        *(pack *)(y + position * OUT + channel_of(member, q * MANY)) = all;
+      }
+      if (signs) signs[position * 4 + member] = (unsigned short)above;
+    }
+  }
+}
+
+// What a lane holds of the gradient at two positions, and which of it goes on.
+struct Slopes {
+  quad at[2][OUT / 4 / MANY];
+  unsigned short signs[2];
+};
+
+__device__ inline void take(Slopes &slopes, const feature *gy,
+                            const unsigned short *signs, int height, int width, int row,
+                            int column) {
+  int member = threadIdx.x % 4;
+#pragma unroll
+  for (int half = 0; half < 2; ++half, column += 8) {
+    bool inside = row >= 0 && row < height && column >= 0 && column < width;
+    wide position = inside ? row * (wide)width + column : 0;
+#pragma unroll
+    for (int q = 0; q < OUT / 4 / MANY; ++q)
+      slopes.at[half][q] =
+          *(const quad *)(gy + position * OUT + channel_of(member, q * MANY));
+    unsigned short all = signs ? signs[position * 4 + member] : 0xffff;
+    slopes.signs[half] = inside ? all : 0;
+  }
+}
+
+// What is above zero of a quad, or went to those that were: 0 stops an element.
+__device__ inline quad passed(quad words, unsigned signs, int q) {
+  pack all = features_of(words);
+#pragma unroll
+  for (int k = 0; k < MANY; ++k)
+    if (!(signs >> (q * MANY + k) & 1)) all.at[k] = narrow(0.0f);
+  return rounded(words_of(all));
+}
+
+// The gradient of the picture, plane by plane. A warp goes down `rows` rows of 14
+// columns and their neighbours. What a position sends to each of the taps is a product
+// of its own channels alone; sums of it are of the row above, its own, and the one below.
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
+first_back(const feature *__restrict__ gy, const unsigned short *__restrict__ signs,
+           const feature *__restrict__ filters, feature *__restrict__ gx, int height,
+           int width, int rows) {
+  enum { QUADS = OUT / 4 / MANY, TILES = 4, PITCH = 33, INNER = 14 };
+  __shared__ quad columns[TILES * QUADS * LANES];
+  __shared__ float sent[WARPS][16 * PITCH];
+  for (int i = threadIdx.x; i < TILES * QUADS * LANES; i += THREADS) {
+    int lane = i % LANES, q = i / LANES % QUADS, j = i / LANES / QUADS;
+    int column = j * 8 + lane / 4, tap = column / 3, plane = column % 3;
+    pack all;
+    for (int k = 0; k < MANY; ++k) {
+      wide filter = channel_of(lane % 4, q * MANY + k);
+      bool is = tap < TAPS;
+      all.at[k] = is ? filters[(filter * TAPS + tap) * DEPTH + plane] : narrow(0.0f);
+    }
+    columns[i] = rounded(words_of(all));
+  }
+  __syncthreads();
+  int lane = threadIdx.x % LANES, group = lane / 4, member = lane % 4;
+  float *own = sent[threadIdx.x / LANES];
+  wide pixels = (wide)height * width;
+  int across = (width + INNER - 1) / INNER, strips = across * ((height + rows - 1) / rows);
+  for (int strip = blockIdx.x * WARPS + threadIdx.x / LANES; strip < strips;
+       strip += gridDim.x * WARPS) {
+    int left = strip % across * INNER - 1, top = strip / across * rows;
+    int bottom = top + rows < height ? top + rows : height;
+    // Who adds up: of 16 columns, the lanes' halves have the planes 0 and 1, and 2.
+    int place = lane % 16, column = left + place, half = lane / 16;
+    bool adds = place > 0 && place < 15 && column < width;
+    float sums[2][2] = {};  // by plane: what is there of this row, and of the next
+    Slopes next;
+    take(next, gy, signs, height, width, top - 1, left + group);
+    for (int row = top - 1; row <= bottom; ++row) {
+      Slopes slopes = next;
+      if (row < bottom) take(next, gy, signs, height, width, row + 1, left + group);
+      float products[TILES][4] = {};
+#pragma unroll
+      for (int q = 0; q < QUADS; ++q) {
+        quad above = passed(slopes.at[0][q], slopes.signs[0], q);
+        quad below = passed(slopes.at[1][q], slopes.signs[1], q);
+#pragma unroll
+        for (int j = 0; j < TILES; ++j)
+          multiply(products[j], above, below, columns[(j * QUADS + q) * LANES + lane]);
+      }
+#pragma unroll
+      for (int j = 0; j < TILES; ++j)
+#pragma unroll
+        for (int k = 0; k < 4; ++k)
+          own[(group + k / 2 * 8) * PITCH + j * 8 + member * 2 + k % 2] = products[j][k];
+      __syncwarp();
+      if (adds)
+#pragma unroll
+        for (int p = 0; p < 2; ++p) {
+          int plane = half * 2 + p;
+          if (plane > 2) continue;
+          float rows_of[3];
+#pragma unroll
+          for (int dy = 0; dy < 3; ++dy) {
+            // Tap (dy, dx) of the place one to the left of dx reads this one.
+            rows_of[dy] = 0.0f;
+#pragma unroll
+            for (int dx = 0; dx < 3; ++dx)
+              rows_of[dy] += own[(place + 1 - dx) * PITCH + (dy * 3 + dx) * 3 + plane];
+          }
+          float done = sums[p][0] + rows_of[0];
+          sums[p][0] = sums[p][1] + rows_of[1];
+          sums[p][1] = rows_of[2];
+          if (row > top)
+            gx[plane * pixels + (row - 1) * (wide)width + column] = narrow(done);
+        }
+      __syncwarp();
+    }
+  }
+}
