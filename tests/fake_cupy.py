@@ -5,11 +5,15 @@ Its device computes nothing by itself: kernels are those of `host_machine`.
 
 from __future__ import annotations
 
+import ast
 import ctypes
+from pathlib import Path
 from types import SimpleNamespace
 
 import host_machine
 import numpy as np
+
+from chainer_style.engines.cuda import kernels
 
 CTYPES = {
     np.uint64: ctypes.c_void_p,
@@ -74,6 +78,32 @@ class Graph:
             each()
 
 
+class Compiler:
+    """NVRTC: what it makes of a source is told by the options alone."""
+
+    def __init__(self):
+        self.programs, self.compiled = {}, 0
+
+    def getVersion(self):  # noqa: N802 - CuPy's names
+        return 13, 0
+
+    def createProgram(self, source, name, headers, names):  # noqa: N802
+        assert "__global__" in source
+        assert headers == names == ()
+        self.programs[1] = None
+        return 1
+
+    def compileProgram(self, program, options):  # noqa: N802
+        self.programs[program] = options
+        self.compiled += 1
+
+    def getCUBIN(self, program):  # noqa: N802
+        return repr(self.programs[program]).encode()
+
+    def destroyProgram(self, program):  # noqa: N802
+        del self.programs[program]
+
+
 class Cupy:
     """The module.
 
@@ -113,6 +143,7 @@ class Cupy:
             device=SimpleNamespace(get_cublas_handle=lambda: 1),
             get_elapsed_time=lambda begin, end: 1.0,
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+            nvrtc=Compiler(),
             runtime=runtime,
         )
 
@@ -143,18 +174,20 @@ class Cupy:
         else:
             work()
 
-    def RawModule(self, code, options):  # noqa: N802 - CuPy's name
+    def RawModule(self, code=None, options=(), path=None):  # noqa: N802 - CuPy's name
+        if path:
+            options = ast.literal_eval(Path(path).read_text())
         feature = next(int(o[10:]) for o in options if o.startswith("-DFEATURE="))
-        library = host_machine.library(feature)
 
         def get_function(name):
-            run = getattr(library, f"run_{name}")
+            warps = name not in kernels.signatures(kernels.FILES)
+            run = getattr(host_machine.library(feature, warps), f"run_{name}")
 
-            def function(grid, block, given):
+            def function(grid, block, given, shared_mem=0):
                 assert (block, len(grid)) == ((256,), 1)
                 values = [CTYPES[type(value)](value.item()) for value in given]
                 self.do(lambda: run(ctypes.c_uint(grid[0]), *values))
 
             return function
 
-        return SimpleNamespace(get_function=get_function)
+        return SimpleNamespace(get_function=get_function, module=None)

@@ -134,4 +134,31 @@ static void multiply(float *sum, unsigned a0, unsigned a1, unsigned a2, unsigned
                      factor(a[part / 2 + 2], half) * factor(b[1], half);
     }
 }
+
+// Copies to shared memory are there at once, and groups of products done.
+template <class Quad, class Feature>
+static void copy(Quad *to, const Feature *from, bool inside) {
+  __builtin_memset(to, 0, sizeof *to);
+  if (inside) __builtin_memcpy(to, from, sizeof *to);
+}
+static void await_copies() {}
+static void publish() {}
+static void begin_group() {}
+static void end_group() {}
+template <int PENDING>
+static void await_groups() {}
+
+// What a warp has of wgmma's m64n64k8, or k16: sixteen rows.
+template <class Quad>
+static void multiply(float (&sums)[8][4], const Quad &above, const Quad &below, int step,
+                     const Quad *columns, int adding) {
+  for (int j = 0; j < 8; ++j) {
+    // A lane holds one word of each half of the column that its group stands for.
+    const Quad *own = columns + j * 8 + threadIdx.x % 32 / 4;
+    unsigned first = own[0].at[threadIdx.x % 4], second = own[64].at[threadIdx.x % 4];
+    for (int k = 0; k < 4 && !adding; ++k) sums[j][k] = 0.0f;
+    multiply(sums[j], above.at[step * 2], below.at[step * 2], above.at[step * 2 + 1],
+             below.at[step * 2 + 1], first, second);
+  }
+}
 #endif

@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from chainer_style.engines.arena import Part
 from chainer_style.engines.cuda import formats, kernels
 from chainer_style.engines.cuda.machine import Machine
-from chainer_style.engines.cuda.steps import Convolution
+from chainer_style.engines.cuda.steps import Convolution, Units
 from chainer_style.engines.cuda.tuning import kind_of
 
 COMPILER = shutil.which("g++")
@@ -87,9 +87,9 @@ def compiled(text, feature, threads):
 class HostMachine(Machine):
     """The processor, as if it were a device."""
 
-    def __init__(self, precision="float32", memory=None):
+    def __init__(self, precision="float32", memory=None, units=Units.MMA):
         self.format = formats.FORMATS[precision]
-        self.has_mma = self.format.tensor_cores
+        self.units = units if self.format.tensor_cores else Units.NONE
         self.memory = memory
         self.blocks = {}
         self.captures = self.waits = 0

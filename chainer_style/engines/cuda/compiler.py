@@ -15,6 +15,7 @@ from chainer_style.engines.cuda.steps import (
     Argument,
     Product,
     Program,
+    Units,
 )
 from chainer_style.engines.steps import BETA1, BETA2
 from chainer_style.networks import INPUT, Network
@@ -37,8 +38,8 @@ class Compiler:
         Of the picture.
     width_of_feature
         Bytes of a feature.
-    has_mma
-        Whether kernels may multiply by matrix units.
+    units
+        What kernels may multiply with.
 
     Raises
     ------
@@ -53,7 +54,7 @@ class Compiler:
         width: int,
         width_of_feature: int,
         *,
-        has_mma: bool = False,
+        units: Units = Units.NONE,
     ) -> None:
         self._network = network
         self.shapes = network.shapes(height, width)
@@ -63,7 +64,7 @@ class Compiler:
             for name in node.inputs:
                 self._readers[name].append(node)
         self._layers = Layers(self.shapes, width_of_feature)
-        self._one = OnePass(network, self._layers, has_mma=has_mma)
+        self._one = OnePass(network, self._layers, units)
         self._where = {INPUT: INPUT}
         self._lazy: set[str] = set()
         self._fused: dict[str, str] = {}
@@ -179,6 +180,8 @@ class Compiler:
                 draft.buffer(f"parts {tap}", one.parts(node))
                 self._gram_buffer(draft, tap)
                 draft.steps += one.gram(node, inputs[0], y, tap, rectified)
+            elif one.is_grouped(node):
+                draft.steps.append(one.convolution(node, inputs[0], y, rectified))
             else:
                 draft.steps += layers.forward(node, inputs, y, rectified)
         for name in dict.fromkeys(tap.node for tap in self._network.taps):
@@ -329,7 +332,13 @@ class Compiler:
     ) -> None:
         """Carry the gradient of a node's output to its inputs."""
         if node is self._one.first:
-            self._end(draft, node)
+            self._end(draft, node, objective)
+            return
+        if node is self._second():
+            for name, size in self._one.room().items():
+                draft.buffer(name, size)
+            gy, signs = self._gradient(node.name), self._signs(draft)
+            draft.steps.append(self._one.back(node, gy, signs))
             return
         y, gy = self.map(node.name), self._gradient(node.name)
         for index, name in enumerate(node.inputs):
@@ -352,34 +361,45 @@ class Compiler:
                 draft.steps += self._layers.back(node, given)
             written.add(gx)
 
-    def _end(self, draft: Draft, node: Node) -> None:
-        """Carry the gradient of the first convolution to the picture's planes."""
-        planes, height, width = self.shapes[INPUT]
-        size = self._layers.bytes * planes * height * width
-        gx = draft.buffer(self._gradient(INPUT), size)
-        given = self._gradient(node.name), self._signs(draft), gx
-        draft.steps.append(self._one.end(*given))
+    def _second(self) -> Node | None:
+        """Return the convolution whose gradient goes back to the picture at once.
+
+        It alone reads the first one, and there are kernels for both.
+        """
+        first = self._one.first
+        if first is None:
+            return None
+        where, readers = self._where[first.name], self._reading(first.name)
+        tapped = any(self._where[name] == where for name in self._taps)
+        if tapped or len(readers) != 1 or not self._one.is_grouped(readers[0]):
+            return None
+        return readers[0]
+
+    def _end(self, draft: Draft, node: Node, objective: Objective) -> None:
+        """Carry the gradient of the first convolution to the picture."""
+        scale = 1 / objective.scale
+        if self._second() is not None:
+            draft.steps.append(self._one.assemble(scale))
+        else:
+            given = self._gradient(node.name), self._signs(draft), scale
+            draft.steps.append(self._one.end(*given))
 
     def _collect(self, draft: Draft, objective: Objective) -> None:
-        """Take the picture's gradient out of the network."""
+        """Take the picture's gradient out of the network, and complete it."""
         planes, height, width = self.shapes[INPUT]
-        weight = objective.variation
-        # One picture of a row, or of a column, has no differences there.
-        down = weight / max(planes * (height - 1) * width, 1)
-        right = weight / max(planes * height * (width - 1), 1)
-        partial: Argument = "unread"
+        pixels, weight = height * width, objective.variation
+        if self._one.first is None:
+            numbers = (pixels, planes, self._layers.channels(INPUT))
+            given = (self._gradient(INPUT), "slope", *numbers, 1 / objective.scale)
+            draft.launch("collect", given, pixels)
         if weight:
+            # One picture of a row, or of a column, has no differences there.
+            down = weight / max(planes * (height - 1) * width, 1)
+            right = weight / max(planes * height * (width - 1), 1)
             partial = self._partial(objective, "variation", "")
-        else:
-            draft.buffer("unread", FLOAT * BLOCKS)
-        # From one pixel to the next, and from one plane.
-        steps = (self._layers.channels(INPUT), 1)
-        if self._one.first is not None:
-            steps = (1, height * width)
-        extents = (height, width, planes, *steps)
-        given = (self._gradient(INPUT), "picture", "slope", partial, *extents)
-        numbers = (1 / objective.scale, down, right)
-        draft.launch("collect", (*given, *numbers), planes * height * width, BLOCKS)
+            extents = (height, width, planes, down, right)
+            ends = ("picture", "slope", partial)
+            draft.launch("vary", (*ends, *extents), planes * pixels, BLOCKS)
 
     def _move(self, draft: Draft, epsilon: float) -> None:
         planes, height, width = self.shapes[INPUT]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from chainer_style.compat import cudnn
 from chainer_style.engines import Watch, devices
 from chainer_style.engines.arena import Part
 from chainer_style.engines.base import Device
-from chainer_style.engines.cuda import kernels, products, recording
+from chainer_style.engines.cuda import binaries, kernels, products, recording
 from chainer_style.engines.cuda.convolutions import Builder, Built, unfused
 from chainer_style.engines.cuda.formats import FORMATS, Format
 from chainer_style.engines.cuda.kernels import THREADS
@@ -23,6 +24,7 @@ from chainer_style.engines.cuda.steps import (
     Launch,
     Product,
     Program,
+    Units,
 )
 from chainer_style.engines.cuda.tuning import Tuner, kind_of
 from chainer_style.errors import UserError
@@ -82,13 +84,14 @@ class CudaDevice(Machine):
         self.title = properties["name"].decode()
         capability = properties["major"], properties["minor"]
         self.format = form = format_of(precision, capability, self.title)
-        self.has_mma = form.tensor_cores and capability >= AMPERE
+        has_mma = form.tensor_cores and capability >= AMPERE
+        self.units = Units.MMA if has_mma else Units.NONE
         self._built: dict[tuple[Any, ...], tuple[Built, int]] = {}
         self._crowd = CROWD * properties["multiProcessorCount"]
         self._held: dict[int, Any] = {}
         with self._device:
             self._stream = cupy.cuda.Stream(non_blocking=True)
-        self._module = self._on(self._compiled)
+        self._module = self._on(lambda: self._compiled(capability))
         self._handle = self._on(frontend.create_handle)
         frontend.set_stream(self._handle, self._stream.ptr)
         builder = Builder(frontend, form, self._handle)
@@ -102,13 +105,20 @@ class CudaDevice(Machine):
         with self._device, self._stream:
             return do()
 
-    def _compiled(self) -> Any:
+    def _compiled(self, capability: tuple[int, int]) -> Any:
         options = (
             "-std=c++17",
             f"-DFEATURE={self.format.feature}",
             f"-DTHREADS={THREADS}",
         )
-        return self._cupy.RawModule(code=kernels.source(), options=options)
+        source = kernels.source()
+        if self.units and (arch := binaries.OWN.get(capability)):
+            # Where that is refused, by an old compiler or driver, others do.
+            with contextlib.suppress(Exception):
+                module = binaries.module(self._cupy, source, options, arch)
+                self.units = Units.WGMMA
+                return module
+        return self._cupy.RawModule(code=source, options=options)
 
     def _cublas(self) -> products.Products:
         # CuPy finds the library and loads it; it is known by its name then.

@@ -14,7 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from chainer_style.engines.cuda.formats import Format
-from chainer_style.engines.cuda.steps import Convolution, Launch, Product, Program
+from chainer_style.engines.cuda.steps import (
+    Convolution,
+    Launch,
+    Product,
+    Program,
+    Units,
+)
 
 Array = npt.NDArray[Any]
 
@@ -32,12 +38,12 @@ class Machine(abc.ABC):
     ----------
     format
         Of features, and how they are multiplied.
-    has_mma
-        Whether kernels may multiply by matrix units.
+    units
+        What kernels may multiply with.
     """
 
     format: Format
-    has_mma: bool
+    units: Units
 
     @abc.abstractmethod
     def allocate(self, size: int) -> int:

@@ -14,7 +14,7 @@ from chainer_style.engines.cuda.compiler import Compiler
 from chainer_style.engines.cuda.machine import Machine, Run
 from chainer_style.engines.cuda.nodes import filled
 from chainer_style.engines.cuda.objective import Objective
-from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Program, aligned
+from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Program, Units, aligned
 from chainer_style.engines.cuda.windows import LENGTH
 from chainer_style.networks import Network
 
@@ -42,9 +42,7 @@ class Plan:
         height, width = problem.content.shape[2:]
         self._compiler = self._compiled(problem.network, height, width)
         self._pixels = problem.content[0].size
-        machine.expect(
-            predicted(problem, machine.format.bytes, has_mma=machine.has_mma)
-        )
+        machine.expect(predicted(problem, machine.format.bytes, units=machine.units))
         machine.ready(
             [
                 self._drafted(problem),
@@ -81,7 +79,7 @@ class Plan:
     def _compiled(self, network: Network, height: int, width: int) -> Compiler:
         machine = self._machine
         extents = height, width, machine.format.bytes
-        return Compiler(network, *extents, has_mma=machine.has_mma)
+        return Compiler(network, *extents, units=machine.units)
 
     def _drafted(self, problem: Problem) -> Program:
         """Return the program of an iteration, but for the weights of its losses."""
@@ -201,7 +199,7 @@ def _anything(problem: Problem, compiler: Compiler) -> Objective:
     return Objective(problem.protocol, taps, compiler.shapes, energies)
 
 
-def predicted(problem: Problem, width: int, *, has_mma: bool = False) -> int:
+def predicted(problem: Problem, width: int, *, units: Units = Units.NONE) -> int:
     """Return the bytes that a plan takes on the device, without cuDNN's own.
 
     Parameters
@@ -210,12 +208,12 @@ def predicted(problem: Problem, width: int, *, has_mma: bool = False) -> int:
         What to compute.
     width
         Bytes of a feature.
-    has_mma
-        Whether kernels may multiply by matrix units.
+    units
+        What kernels may multiply with.
     """
     network: Network = problem.network
     height, width_px = problem.content.shape[2:]
-    compiler = Compiler(network, height, width_px, width, has_mma=has_mma)
+    compiler = Compiler(network, height, width_px, width, units=units)
     arena = compiler.iteration(_anything(problem, compiler), 1e-8).arrange().size
     shapes = [compiler.shapes[tap.node] for tap in network.taps]
     held: int = sum(FLOAT * filled(shape.channels) ** 2 for shape in shapes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,18 @@ FLOAT = 4
 
 BLOCKS = 264
 """Blocks of a kernel that sums: two for each multiprocessor of a large card."""
+
+
+class Units(enum.IntEnum):
+    """What kernels may multiply matrices with; each has those before it, too."""
+
+    NONE = 0
+    """Nothing but threads."""
+    MMA = 1
+    """Matrix units by warps: compute capability 8.0 and later."""
+    WGMMA = 2
+    """Matrix units by four warps together: compute capability 9.0 alone."""
+
 
 Argument = str | Part | int | float | None
 """Of a kernel: a buffer, a number, or no address."""

@@ -18,6 +18,7 @@ from chainer_style.engines.base import Device, State
 from chainer_style.engines.cuda import onepass, windows
 from chainer_style.engines.cuda import plan as plans
 from chainer_style.engines.cuda.engine import CudaEngine
+from chainer_style.engines.cuda.steps import Units
 from chainer_style.errors import UserError
 
 BOUNDS = {"float32": 5e-5, "bf16": 0.1, "fp16": 0.02}
@@ -85,6 +86,24 @@ def test_taps_that_poolings_read_in_one_pass(
     # Another maximum may be taken for a rounded map, but the same one by both.
     bound = {"tf32": 1e-6, "bf16": 0.05, "fp16": 0.006}[precision]
     assert problems.relative(engine.evaluate(known[0].start)[1], several[1]) < bound
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
+@pytest.mark.parametrize(
+    ("extents", "protocol"), [((8, 50), "2016"), ((19, 27), "modern")]
+)
+def test_the_first_convolutions_by_warpgroups(
+    weights_of, machine, monkeypatch, precision, extents, protocol
+):
+    known = reference(weights_of, "vgg16", *extents, protocol)
+    monkeypatch.setattr(onepass, "LEAST", 1)
+    monkeypatch.setattr(onepass, "ALONE", 3)
+    engine = CudaEngine(known[0], machine(precision, units=Units.WGMMA))
+    program = engine._plan._compiler.iteration(engine._plan.objective, None)
+    kernels = {getattr(step, "kernel", None) for step in program.steps}
+    assert {"first", "conv_64", "conv_64_back", "assemble"} < kernels
+    assert "first_back" not in kernels
+    agree(engine, *known, BOUNDS["float32" if precision == "tf32" else precision])
 
 
 @pytest.mark.parametrize("name", NETWORKS)

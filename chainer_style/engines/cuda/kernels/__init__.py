@@ -14,7 +14,7 @@ FILES = ("features", "picture", "losses", "layers", "pooling", "normalisation")
 """Of the source, in the order in which they are compiled as one; each thread of these
 computes what is its own."""
 
-WARPS = ("matrix", "tapped", "grams", "first")
+WARPS = ("matrix", "tapped", "grams", "first", "groups")
 """More of them, whose kernels are of whole warps, for devices with matrix units."""
 
 TAPPED = (64, 128, 256)

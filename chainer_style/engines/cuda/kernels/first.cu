@@ -16,7 +16,7 @@ first(const float *__restrict__ picture, const feature *__restrict__ filters,
       const float *__restrict__ bias, feature *__restrict__ y,
       unsigned short *__restrict__ signs, int *counter, int height, int width,
       int rectified) {
-  enum { QUADS = 12 / MANY + (12 % MANY != 0), OWN = OUT / 4 };
+  enum { QUADS = (TAPS + MANY - 1) / MANY, OWN = OUT / 4 };
   __shared__ quad columns[OUT / 8 * QUADS * LANES];
   for (int i = threadIdx.x; i < OUT / 8 * QUADS * LANES; i += THREADS) {
     int lane = i % LANES, q = i / LANES % QUADS, j = i / LANES / QUADS;
@@ -121,16 +121,11 @@ __device__ inline quad passed(quad words, unsigned signs, int q) {
   return rounded(words_of(all));
 }
 
-// The gradient of the picture, plane by plane. A warp goes down `rows` rows of 14
-// columns and their neighbours. What a position sends to each of the taps is a product
-// of its own channels alone; sums of it are of the row above, its own, and the one below.
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
-first_back(const feature *__restrict__ gy, const unsigned short *__restrict__ signs,
-           const feature *__restrict__ filters, feature *__restrict__ gx, int height,
-           int width, int rows) {
-  enum { QUADS = OUT / 4 / MANY, TILES = 4, PITCH = 33, INNER = 14 };
-  __shared__ quad columns[TILES * QUADS * LANES];
-  __shared__ float sent[WARPS][16 * PITCH];
+// What a position sends to the nine taps of three planes, of all its channels: columns
+// of mma, the planes of a tap beside each other.
+enum { QUADS = OUT / 4 / MANY, TILES = 4, APART = 33, INNER = 14 };
+
+__device__ inline void line_up(const feature *filters, quad *columns) {
   for (int i = threadIdx.x; i < TILES * QUADS * LANES; i += THREADS) {
     int lane = i % LANES, q = i / LANES % QUADS, j = i / LANES / QUADS;
     int column = j * 8 + lane / 4, tap = column / 3, plane = column % 3;
@@ -142,8 +137,43 @@ first_back(const feature *__restrict__ gy, const unsigned short *__restrict__ si
     }
     columns[i] = rounded(words_of(all));
   }
+}
+
+// Of sixteen positions, to a warp's room.
+__device__ inline void keep(const float (&products)[TILES][4], float *room) {
+  int group = threadIdx.x % LANES / 4, member = threadIdx.x % 4;
+#pragma unroll
+  for (int j = 0; j < TILES; ++j)
+#pragma unroll
+    for (int k = 0; k < 4; ++k)
+      room[(group + k / 2 * 8) * APART + j * 8 + member * 2 + k % 2] = products[j][k];
+  __syncwarp();
+}
+
+// What a place gets of a row of positions, of which some are there, by a row of taps.
+// The first may be the place's left neighbour: what tap 0 reads of there is this one.
+__device__ inline float received(const float *room, int place, int dy, int plane) {
+  float sum = 0.0f;
+#pragma unroll
+  for (int dx = 0; dx < 3; ++dx) {
+    int from = place + 1 - dx;
+    if (from >= 0 && from < 16) sum += room[from * APART + (dy * 3 + dx) * 3 + plane];
+  }
+  return sum;
+}
+
+// The gradient of the picture, plane by plane. A warp goes down `rows` rows of 14
+// columns and their neighbours. What a position sends to each of the taps is a product
+// of its own channels alone; sums of it are of the row above, its own, and the one below.
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
+first_back(const feature *__restrict__ gy, const unsigned short *__restrict__ signs,
+           const feature *__restrict__ filters, float *__restrict__ gradient, int height,
+           int width, int rows, float scale) {
+  __shared__ quad columns[TILES * QUADS * LANES];
+  __shared__ float sent[WARPS][16 * APART];
+  line_up(filters, columns);
   __syncthreads();
-  int lane = threadIdx.x % LANES, group = lane / 4, member = lane % 4;
+  int lane = threadIdx.x % LANES, group = lane / 4;
   float *own = sent[threadIdx.x / LANES];
   wide pixels = (wide)height * width;
   int across = (width + INNER - 1) / INNER, strips = across * ((height + rows - 1) / rows);
@@ -169,31 +199,17 @@ first_back(const feature *__restrict__ gy, const unsigned short *__restrict__ si
         for (int j = 0; j < TILES; ++j)
           multiply(products[j], above, below, columns[(j * QUADS + q) * LANES + lane]);
       }
-#pragma unroll
-      for (int j = 0; j < TILES; ++j)
-#pragma unroll
-        for (int k = 0; k < 4; ++k)
-          own[(group + k / 2 * 8) * PITCH + j * 8 + member * 2 + k % 2] = products[j][k];
-      __syncwarp();
+      keep(products, own);
       if (adds)
 #pragma unroll
         for (int p = 0; p < 2; ++p) {
           int plane = half * 2 + p;
           if (plane > 2) continue;
-          float rows_of[3];
-#pragma unroll
-          for (int dy = 0; dy < 3; ++dy) {
-            // Tap (dy, dx) of the place one to the left of dx reads this one.
-            rows_of[dy] = 0.0f;
-#pragma unroll
-            for (int dx = 0; dx < 3; ++dx)
-              rows_of[dy] += own[(place + 1 - dx) * PITCH + (dy * 3 + dx) * 3 + plane];
-          }
-          float done = sums[p][0] + rows_of[0];
-          sums[p][0] = sums[p][1] + rows_of[1];
-          sums[p][1] = rows_of[2];
+          float done = sums[p][0] + received(own, place, 0, plane);
+          sums[p][0] = sums[p][1] + received(own, place, 1, plane);
+          sums[p][1] = received(own, place, 2, plane);
           if (row > top)
-            gx[plane * pixels + (row - 1) * (wide)width + column] = narrow(done);
+            gradient[plane * pixels + (row - 1) * (wide)width + column] = scale * done;
         }
       __syncwarp();
     }

@@ -64,7 +64,7 @@ __device__ inline void multiply(float *sum, unsigned a0, unsigned a1, unsigned a
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 #elif defined(__CUDA_ARCH__)
-// Never launched on such devices (Machine.has_mma).
+// Never launched on such devices (Machine.units).
 __device__ inline unsigned rounded(unsigned word) { return word; }
 __device__ inline void multiply(float *, unsigned, unsigned, unsigned, unsigned, unsigned,
                                 unsigned) {}
@@ -73,7 +73,7 @@ __device__ inline void multiply(float *, unsigned, unsigned, unsigned, unsigned,
 #ifdef __CUDA_ARCH__
 extern __shared__ quad shared[];  // as much as a launch says
 #else
-static quad shared[1 << 12];
+static quad shared[1 << 14];
 #endif
 
 __device__ inline quad rounded(quad words) {

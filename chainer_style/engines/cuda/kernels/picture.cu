@@ -15,20 +15,25 @@ extern "C" __global__ void spread(const float *picture, feature *x, int *counter
   if (blockIdx.x == 0 && threadIdx.x == 0) counter[0] += 1;
 }
 
-// The picture's gradient, plane by plane, with that of the total variation, whose
-// weighted value it adds up. down and right are the weight over the number of
-// differences in either direction; pixels of gx are `across` from each other, and
-// planes `apart`.
-extern "C" __global__ void collect(const feature *gx, const float *picture,
-                                   float *gradient, float *partial, int height,
-                                   int width, int planes, int across, int apart,
-                                   float scale, float down, float right) {
+// The picture's gradient, plane by plane.
+extern "C" __global__ void collect(const feature *gx, float *gradient, int pixels,
+                                   int planes, int channels, float scale) {
+  EACH(i, pixels)
+    for (int c = 0; c < planes; ++c)
+      gradient[c * (wide)pixels + i] = scale * widen(gx[i * channels + c]);
+}
+
+// Adds that of the total variation, whose weighted value it adds up. down and right are
+// the weight over the number of differences in either direction.
+extern "C" __global__ void vary(const float *picture, float *gradient, float *partial,
+                                int height, int width, int planes, float down,
+                                float right) {
   float total = 0.0f;
   wide pixels = (wide)height * width;
   EACH(i, planes * pixels) {
     wide pixel = i % pixels;
-    int c = (int)(i / pixels), row = (int)(pixel / width), column = (int)(pixel % width);
-    float own = picture[i], sum = scale * widen(gx[pixel * across + c * (wide)apart]);
+    int row = (int)(pixel / width), column = (int)(pixel % width);
+    float own = picture[i], sum = gradient[i];
     if (row + 1 < height) {
       float step = picture[i + width] - own;
       total += down * step * step;
