@@ -143,19 +143,23 @@ static void copy(Quad *to, const Feature *from, bool inside) {
 }
 static void await_copies() {}
 static void publish() {}
+static void meet() { __syncthreads(); }
+static void go_ahead() {}
+static void follow() {}
 static void begin_group() {}
 static void end_group() {}
 template <int PENDING>
 static void await_groups() {}
 
-// What a warp has of wgmma's m64n64k8, or k16: sixteen rows.
-template <class Quad>
-static void multiply(float (&sums)[8][4], const Quad &above, const Quad &below, int step,
-                     const Quad *columns, int adding) {
-  for (int j = 0; j < 8; ++j) {
+// What a warp has of wgmma's m64nNk8, or k16: sixteen rows.
+template <int COUNT, class Quad>
+static void multiply(float (&sums)[COUNT][4], const Quad &above, const Quad &below,
+                     int step, const Quad *columns, int adding) {
+  for (int j = 0; j < COUNT; ++j) {
     // A lane holds one word of each half of the column that its group stands for.
     const Quad *own = columns + j * 8 + threadIdx.x % 32 / 4;
-    unsigned first = own[0].at[threadIdx.x % 4], second = own[64].at[threadIdx.x % 4];
+    unsigned member = threadIdx.x % 4;
+    unsigned first = own[0].at[member], second = own[COUNT * 8].at[member];
     for (int k = 0; k < 4 && !adding; ++k) sums[j][k] = 0.0f;
     multiply(sums[j], above.at[step * 2], below.at[step * 2], above.at[step * 2 + 1],
              below.at[step * 2 + 1], first, second);

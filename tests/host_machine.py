@@ -49,9 +49,13 @@ def library(feature, warps):
     whole = (*kernels.FILES, *kernels.WARPS)
     files = whole if warps else kernels.FILES
     wrappers = [wrapper(*each) for each in kernels.signatures(files).items()]
-    header = (Path(__file__).parent / "host_kernels.h").read_text()
-    text = "\n".join([header, kernels.source(files), POINTER, *wrappers])
+    text = "\n".join([header(), kernels.source(files), POINTER, *wrappers])
     return compiled(text, feature, THREADS if warps else 1)
+
+
+def header():
+    """CUDA's words for a processor."""
+    return (Path(__file__).parent / "host_kernels.h").read_text()
 
 
 def wrapper(name, types):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from chainer_style.engines.arena import Part
 from chainer_style.engines.cuda.draft import Draft
+from chainer_style.engines.cuda.first import First
 from chainer_style.engines.cuda.nodes import Back, Layers
 from chainer_style.engines.cuda.objective import Objective, TapTerms
 from chainer_style.engines.cuda.onepass import Content, OnePass
@@ -64,7 +65,8 @@ class Compiler:
             for name in node.inputs:
                 self._readers[name].append(node)
         self._layers = Layers(self.shapes, width_of_feature)
-        self._one = OnePass(network, self._layers, units)
+        self._one = OnePass(self._layers, units)
+        self._first = First(network, self._layers, units)
         self._where = {INPUT: INPUT}
         self._lazy: set[str] = set()
         self._fused: dict[str, str] = {}
@@ -162,8 +164,8 @@ class Compiler:
         return draft.program(())
 
     def _forward(self, draft: Draft, *, grams: bool) -> None:
-        layers, one = self._layers, self._one
-        if one.first is None:
+        layers, one, first = self._layers, self._one, self._first
+        if first.node is None:
             self._spread(draft)
         for node in self._network.nodes:
             if self._shares(node):
@@ -174,14 +176,14 @@ class Compiler:
             for name, size in layers.beside(node).items():
                 draft.buffer(name, size)
             tap = self._pooled_tap(node) if grams else None
-            if node is one.first:
-                draft.steps.append(one.begin(y, self._signs(draft)))
+            if node is first.node:
+                draft.steps.append(first.begin(y, self._signs(draft)))
             elif isinstance(node, Pool) and tap:
                 draft.buffer(f"parts {tap}", one.parts(node))
                 self._gram_buffer(draft, tap)
                 draft.steps += one.gram(node, inputs[0], y, tap, rectified)
-            elif one.is_grouped(node):
-                draft.steps.append(one.convolution(node, inputs[0], y, rectified))
+            elif first.is_grouped(node):
+                draft.steps.append(first.convolution(node, inputs[0], y, rectified))
             else:
                 draft.steps += layers.forward(node, inputs, y, rectified)
         for name in dict.fromkeys(tap.node for tap in self._network.taps):
@@ -198,10 +200,10 @@ class Compiler:
 
     def _signs(self, draft: Draft) -> str | None:
         """Return what the first convolution's gradient is masked with, if it is."""
-        assert self._one.first is not None
-        if self._one.first.name not in self._fused:
+        assert self._first.node is not None
+        if self._first.node.name not in self._fused:
             return None
-        return draft.buffer("signs", self._one.signs())
+        return draft.buffer("signs", self._first.signs())
 
     def _pooled_tap(self, node: Node) -> str | None:
         """Return the tap whose Gram matrix the step of a pooling gives, too."""
@@ -257,7 +259,7 @@ class Compiler:
 
         What carries back the gradient of the first convolution does that itself.
         """
-        first = self._one.first
+        first = self._first.node
         own = first is not None and self._where[node] == self._where[first.name]
         return self._where[node] in self._fused.values() and not own
 
@@ -331,14 +333,14 @@ class Compiler:
         self, draft: Draft, node: Node, objective: Objective, written: set[str]
     ) -> None:
         """Carry the gradient of a node's output to its inputs."""
-        if node is self._one.first:
+        if node is self._first.node:
             self._end(draft, node, objective)
             return
         if node is self._second():
-            for name, size in self._one.room().items():
+            for name, size in self._first.room().items():
                 draft.buffer(name, size)
             gy, signs = self._gradient(node.name), self._signs(draft)
-            draft.steps.append(self._one.back(node, gy, signs))
+            draft.steps.append(self._first.back(node, gy, signs))
             return
         y, gy = self.map(node.name), self._gradient(node.name)
         for index, name in enumerate(node.inputs):
@@ -366,12 +368,12 @@ class Compiler:
 
         It alone reads the first one, and there are kernels for both.
         """
-        first = self._one.first
+        first = self._first.node
         if first is None:
             return None
         where, readers = self._where[first.name], self._reading(first.name)
         tapped = any(self._where[name] == where for name in self._taps)
-        if tapped or len(readers) != 1 or not self._one.is_grouped(readers[0]):
+        if tapped or len(readers) != 1 or not self._first.is_grouped(readers[0]):
             return None
         return readers[0]
 
@@ -379,16 +381,16 @@ class Compiler:
         """Carry the gradient of the first convolution to the picture."""
         scale = 1 / objective.scale
         if self._second() is not None:
-            draft.steps.append(self._one.assemble(scale))
+            draft.steps.append(self._first.assemble(scale))
         else:
             given = self._gradient(node.name), self._signs(draft), scale
-            draft.steps.append(self._one.end(*given))
+            draft.steps.append(self._first.end(*given))
 
     def _collect(self, draft: Draft, objective: Objective) -> None:
         """Take the picture's gradient out of the network, and complete it."""
         planes, height, width = self.shapes[INPUT]
         pixels, weight = height * width, objective.variation
-        if self._one.first is None:
+        if self._first.node is None:
             numbers = (pixels, planes, self._layers.channels(INPUT))
             given = (self._gradient(INPUT), "slope", *numbers, 1 / objective.scale)
             draft.launch("collect", given, pixels)

@@ -18,10 +18,10 @@ from chainer_style.compat import cudnn
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
 from chainer_style.engines.cuda import device as of_cuda
-from chainer_style.engines.cuda import onepass, products, recording, tuning
+from chainer_style.engines.cuda import first, onepass, products, recording, tuning
 from chainer_style.engines.cuda.device import CudaDevice, format_of
 from chainer_style.engines.cuda.engine import CudaEngine
-from chainer_style.engines.cuda.steps import Geometry
+from chainer_style.engines.cuda.steps import Geometry, Units
 from chainer_style.errors import UserError
 
 
@@ -201,9 +201,10 @@ def test_what_is_compiled_is_told_once(weights_of, cupy):
 
     engines.create("cuda", problem, Device(0), watch=watch)
     (names,) = told
-    # The style's picture is larger: all ten of its convolutions are others, but two.
-    assert len(names) == 8 + 8 + 8
-    assert names[0].startswith("conv1_1 ")
+    # The first has kernels of its own. The style's picture is larger: of the nine
+    # others there, two are alike.
+    assert len(names) == 7 + 7 + 7
+    assert names[0].startswith("conv1_2 ")
     assert "conv4_1 back" in names
     engines.create("cuda", problem, Device(0), watch=watch)
     assert len(told) == 1
@@ -222,7 +223,7 @@ def test_a_convolution_that_is_not_fused(weights_of, cupy, monkeypatch):
 def test_a_convolution_that_cudnn_cannot_compute(weights_of, cupy, monkeypatch):
     monkeypatch.setattr(ComputingGraph, "refused", frozenset({"conv_fprop"}))
     problem = problems.make(weights_of, "vgg16", 20, 27, "modern")
-    told = "cuDNN cannot compute conv1_1 in tf32 on Fake 100: for it; take another"
+    told = "cuDNN cannot compute conv1_2 in tf32 on Fake 100: for it; take another"
     with pytest.raises(UserError, match=told):
         engines.create("cuda", problem, Device(0))
 
@@ -306,6 +307,27 @@ def test_taps_in_one_pass_on_a_card(
     # The sums are rounded once instead of three times.
     bound = {"tf32": 1e-3, "bf16": 3e-2, "fp16": 4e-3}[precision]
     assert one[0].total == pytest.approx(two[0].total, rel=1e-5)
+    assert problems.relative(one[1], two[1]) < bound
+
+
+@pytest.mark.gpu
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
+@pytest.mark.parametrize("extents", [(70, 83), (129, 64)])
+def test_convolutions_by_warpgroups_on_a_card(
+    weights_of, monkeypatch, precision, extents
+):
+    problem = problems.make(weights_of, "vgg16", *extents, "modern")
+    device = Device(0)
+    theirs = engines.create("cuda", problem, device, precision)
+    if theirs._machine.units < Units.WGMMA:
+        pytest.skip(f"{theirs._machine.title} has no products by warpgroups")
+    two = theirs.evaluate(problem.start)
+    monkeypatch.setattr(first, "LEAST", 1)
+    monkeypatch.setattr(first, "ALONE", 3)
+    one = engines.create("cuda", problem, device, precision).evaluate(problem.start)
+    bound = {"tf32": 2e-3, "bf16": 3e-2, "fp16": 4e-3}[precision]
+    assert one[0].total == pytest.approx(two[0].total, rel=bound)
     assert problems.relative(one[1], two[1]) < bound
 
 

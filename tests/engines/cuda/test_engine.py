@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chainer_style import engines, networks
 from chainer_style.engines.base import Device, State
-from chainer_style.engines.cuda import onepass, windows
+from chainer_style.engines.cuda import first, onepass, windows
 from chainer_style.engines.cuda import plan as plans
 from chainer_style.engines.cuda.engine import CudaEngine
 from chainer_style.engines.cuda.steps import Units
@@ -96,8 +96,8 @@ def test_the_first_convolutions_by_warpgroups(
     weights_of, machine, monkeypatch, precision, extents, protocol
 ):
     known = reference(weights_of, "vgg16", *extents, protocol)
-    monkeypatch.setattr(onepass, "LEAST", 1)
-    monkeypatch.setattr(onepass, "ALONE", 3)
+    monkeypatch.setattr(first, "LEAST", 1)
+    monkeypatch.setattr(first, "ALONE", 3)
     engine = CudaEngine(known[0], machine(precision, units=Units.WGMMA))
     program = engine._plan._compiler.iteration(engine._plan.objective, None)
     kernels = {getattr(step, "kernel", None) for step in program.steps}

@@ -122,21 +122,38 @@ __device__ inline quad passed(quad words, unsigned signs, int q) {
 }
 
 // What a position sends to the nine taps of three planes, of all its channels: columns
-// of mma, the planes of a tap beside each other.
+// of matrix units, the planes of a tap beside each other.
 enum { QUADS = OUT / 4 / MANY, TILES = 4, APART = 33, INNER = 14 };
 
+// The filters of some of a member's elements for one column.
+__device__ inline feature sent_by(const feature *filters, int column, int channel) {
+  int tap = column / 3, plane = column % 3;
+  if (tap >= TAPS) return narrow(0.0f);
+  return filters[(channel * TAPS + tap) * DEPTH + plane];
+}
+
+// A quad of a column for each of mma's lanes: a member's.
 __device__ inline void line_up(const feature *filters, quad *columns) {
   for (int i = threadIdx.x; i < TILES * QUADS * LANES; i += THREADS) {
     int lane = i % LANES, q = i / LANES % QUADS, j = i / LANES / QUADS;
-    int column = j * 8 + lane / 4, tap = column / 3, plane = column % 3;
     pack all;
     for (int k = 0; k < MANY; ++k) {
-      wide filter = channel_of(lane % 4, q * MANY + k);
-      bool is = tap < TAPS;
-      all.at[k] = is ? filters[(filter * TAPS + tap) * DEPTH + plane] : narrow(0.0f);
+      int channel = channel_of(lane % 4, q * MANY + k);
+      all.at[k] = sent_by(filters, j * 8 + lane / 4, channel);
     }
     columns[i] = rounded(words_of(all));
   }
+}
+
+// One for wgmma: a word of each member.
+__device__ inline quad sending(const feature *filters, int column, int word) {
+  enum { IN_WORD = 4 / sizeof(feature) };
+  pack all;
+  for (int k = 0; k < MANY; ++k) {
+    int channel = channel_of(k / IN_WORD, word * IN_WORD + k % IN_WORD);
+    all.at[k] = sent_by(filters, column, channel);
+  }
+  return rounded(words_of(all));
 }
 
 // Of sixteen positions, to a warp's room.
