@@ -42,17 +42,26 @@ static void run(unsigned blocks, Kernel kernel) {
 enum { STACK = 1 << 16 };
 static ucontext_t whole, contexts[THREADS];
 static char stacks[THREADS][STACK];
-static bool alive[THREADS];
+static void *resumed[THREADS][5];
+static bool begun[THREADS], alive[THREADS];
 static std::function<void()> body;
 
+// Goes on with a thread where it was, which costs less than another context.
+[[gnu::noinline]] static void enter(unsigned thread) {
+  threadIdx.x = thread;
+  if (begun[thread]) __builtin_longjmp(resumed[thread], 1);
+  begun[thread] = true;
+  setcontext(&contexts[thread]);
+}
+
 // Lets the next thread go on that has not ended, or whoever began the block.
-static void give_way() {
+[[gnu::noinline]] static void give_way() {
   unsigned own = threadIdx.x, next = own;
   do next = (next + 1) % THREADS;
   while (next != own && !alive[next]);
   if (next == own && alive[own]) abort();  // waits for those who will not come
-  threadIdx.x = next;
-  swapcontext(&contexts[own], next == own ? &whole : &contexts[next]);
+  if (next == own) setcontext(&whole);
+  if (!alive[own] || !__builtin_setjmp(resumed[own])) enter(next);
 }
 
 static void live() {
@@ -69,9 +78,9 @@ static void run(unsigned blocks, Kernel kernel) {
       getcontext(&contexts[t]);
       contexts[t].uc_stack.ss_sp = stacks[t], contexts[t].uc_stack.ss_size = STACK;
       makecontext(&contexts[t], live, 0);
-      alive[t] = true;
+      begun[t] = !(alive[t] = true);
     }
-    threadIdx.x = 0;
+    threadIdx.x = 0, begun[0] = true;
     swapcontext(&whole, &contexts[0]);
   }
 }

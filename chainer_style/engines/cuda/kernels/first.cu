@@ -6,7 +6,8 @@
 
 enum { OUT = 64, TAPS = 9, DEPTH = 8 };  // DEPTH: channels of a picture in memory
 
-// y = W x + b, rectified if asked to; signs keeps which of it is above zero, a bit of
+// y = W x + b, rectified if asked to, and rounded to what matrix units read, because
+// wgmma would cut it off instead (conv_64). signs keeps which of it is above zero, a bit of
 // 16 for each element of a member. The first kernel of an iteration: it also moves the
 // counter that tells where losses and rates are.
 //
@@ -82,7 +83,8 @@ first(const float *__restrict__ picture, const feature *__restrict__ filters,
           above |= (unsigned)(sum > 0) << e;
           all.at[k] = narrow(rectified && !(sum > 0) ? 0.0f : sum);
         }
-        *(pack *)(y + position * OUT + channel_of(member, q * MANY)) = all;
+        *(quad *)(y + position * OUT + channel_of(member, q * MANY)) =
+            rounded(words_of(all));
       }
       if (signs) signs[position * 4 + member] = (unsigned short)above;
     }

@@ -1,7 +1,8 @@
 // The gradient at a tap that a pooling without overlap reads: features times what their
 // Gram matrix is off by, what the content loss wants, and what the pooling sends back;
-// of these, what the mask lets through (see unpool). One pass through the map instead
-// of three: such maps are the largest.
+// of these, what the mask lets through (see unpool), rounded to what matrix units read,
+// because wgmma would cut it off instead (conv_64_back). One pass through the map
+// instead of three: such maps are the largest.
 //
 // A block holds the errors of BROAD channels, from which its warps compute 16 positions
 // each, again and again.
@@ -104,7 +105,8 @@ __device__ inline float finish(const feature *__restrict__ x, feature *__restric
         if (pooled.kind == MAXIMUM && chosen[q].at[k] != share.place) factor = 0.0f;
         all.at[k] = narrow(joined(sum, factor * widen(back[q].at[k]), value, masked));
       }
-      *(pack *)(gx + own + channel_of(member, (first + q) * MANY)) = all;
+      *(quad *)(gx + own + channel_of(member, (first + q) * MANY)) =
+          rounded(words_of(all));
     }
   }
   return total;
