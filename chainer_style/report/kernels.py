@@ -25,13 +25,14 @@ MOVES, OTHER, GAPS = "copies, clears", "other kernels", "between kernels"
 WORDS: Mapping[str, str] = {
     MOVES: r"memcpy|memset|fillfunctor|\bfill\b",
     # The kernels of engine cuda are called by one word each.
-    UPDATE: r"adam|clip|clamp|multi_?tensor|update|^(spread|collect|move)$",
+    UPDATE: r"adam|clip|clamp|multi_?tensor|update|^(spread|collect|assemble|vary|move)$",
     LAYOUT: r"nchw.?to|nhwc.?to|tonchw|tonhwc|convert|transpose|im2col|col2im|layout",
     POOLING: r"pool",
-    GRAM: r"gram|syrk",
+    GRAM: r"gram|syrk|^gather$",
     LOSSES: r"loss|mse|compare|target|residual|^(complete|tell|tapped_\d+)$",
-    BACK: r"dgrad|wgrad|bgrad|bwd|backward.*conv|conv.*(back|grad)|unconv|deconv",
-    FORTH: r"fprop|fwd|conv(?!ert)|winograd|implicit|cudnn.*engine",
+    BACK: r"dgrad|wgrad|bgrad|bwd|backward.*conv|conv.*(back|grad)|unconv|deconv"
+    r"|^first_back$",
+    FORTH: r"fprop|fwd|conv(?!ert)|winograd|implicit|cudnn.*engine|^first$",
     "products": r"gemm|gemv|nvjet|cublas|cutlass|xmma|matmul|triton_mm|triton_tem",
     REDUCE: r"reduce|reduction|triton_(red|per)|_sum|sum_|\bsum\b|splitk",
     POINTWISE: r"relu|threshold|elementwise|vectorized|triton_poi|cupy_|bias|add"

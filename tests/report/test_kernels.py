@@ -64,9 +64,21 @@ def test_what_a_kernel_does_is_told_by_its_name(name, group):
     assert group in kernels.GROUPS
 
 
+CONVOLUTIONS = {
+    "first": kernels.FORTH,
+    "first_back": kernels.BACK,
+    "conv_64": kernels.FORTH,
+    "conv_64_back": kernels.BACK,
+}
+
+
 @pytest.mark.parametrize("name", own.signatures())
 def test_every_kernel_of_engine_cuda_has_a_group(name):
-    assert kernels.group(name) not in (kernels.OTHER, kernels.FORTH, kernels.BACK)
+    found = kernels.group(name)
+    assert found != kernels.OTHER
+    assert CONVOLUTIONS.get(name) == (
+        found if found in (kernels.FORTH, kernels.BACK) else None
+    )
 
 
 @pytest.mark.parametrize(
