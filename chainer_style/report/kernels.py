@@ -25,7 +25,8 @@ MOVES, OTHER, GAPS = "copies, clears", "other kernels", "between kernels"
 WORDS: Mapping[str, str] = {
     MOVES: r"memcpy|memset|fillfunctor|\bfill\b",
     # The kernels of engine cuda are called by one word each.
-    UPDATE: r"adam|clip|clamp|multi_?tensor|update|^(spread|collect|assemble|vary|move)$",
+    UPDATE: r"adam|clip|clamp|multi_?tensor|update"
+    r"|^(spread|collect|assemble|vary|move)$",
     LAYOUT: r"nchw.?to|nhwc.?to|tonchw|tonhwc|convert|transpose|im2col|col2im|layout",
     POOLING: r"pool",
     GRAM: r"gram|syrk|^gather$",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from chainer_style.engines.arena import Part
 from chainer_style.engines.cuda.draft import Draft
 from chainer_style.engines.cuda.first import First
+from chainer_style.engines.cuda.maps import Maps
 from chainer_style.engines.cuda.nodes import Back, Layers
 from chainer_style.engines.cuda.objective import Objective, TapTerms
 from chainer_style.engines.cuda.onepass import Content, OnePass
@@ -20,16 +21,14 @@ from chainer_style.engines.cuda.steps import (
 )
 from chainer_style.engines.steps import BETA1, BETA2
 from chainer_style.networks import INPUT, Network
-from chainer_style.networks.nodes import Conv, Dropout, Node, Pool, ReLU
+from chainer_style.networks.nodes import Node, Pool
 
 
 class Compiler:
     """Drafts the programs of one network for pictures of one size.
 
-    A ReLU costs no step where a convolution writes its output at once, or where its
-    only readers are pooling layers, which rectify what they read. Gradients of a map
-    are added up by those who read it; what a ReLU stopped is masked by the last of
-    them.
+    Gradients of a map are added up by those who read it; what a ReLU stopped is masked
+    by the last of them. Which nodes share a map: see `Maps`.
 
     Parameters
     ----------
@@ -60,65 +59,14 @@ class Compiler:
         self._network = network
         self.shapes = network.shapes(height, width)
         self._taps = {tap.node for tap in network.taps}
-        self._readers: dict[str, list[Node]] = {name: [] for name in self.shapes}
-        for node in network.nodes:
-            for name in node.inputs:
-                self._readers[name].append(node)
         self._layers = Layers(self.shapes, width_of_feature)
         self._one = OnePass(self._layers, units)
         self._first = First(network, self._layers, units)
-        self._where = {INPUT: INPUT}
-        self._lazy: set[str] = set()
-        self._fused: dict[str, str] = {}
-        self._place()
-
-    # -- where maps lie ----------------------------------------------------
-
-    def _place(self) -> None:
-        """Decide which nodes have a map of their own, and which share one."""
-        for node in self._network.nodes:
-            source = node.inputs[0]
-            if isinstance(node, Dropout):
-                self._where[node.name] = self._where[source]
-                if source in self._lazy:
-                    self._lazy.add(node.name)
-            elif isinstance(node, ReLU) and self._is_fused(node):
-                self._fused[source] = node.name
-                self._where[source] = self._where[node.name] = node.name
-            elif isinstance(node, ReLU) and self._is_lazy(node):
-                self._lazy.add(node.name)
-                self._where[node.name] = self._where[source]
-            else:
-                self._where[node.name] = node.name
-
-    def _is_fused(self, node: Node) -> bool:
-        source = node.inputs[0]
-        alone = source != INPUT and self._readers[source] == [node]
-        return (
-            alone
-            and source not in self._taps
-            and isinstance(self._network[source], Conv)
-        )
-
-    def _is_lazy(self, node: Node) -> bool:
-        readers = self._readers[node.name]
-        pooled = bool(readers) and all(self._layers.rectifies(r) for r in readers)
-        # A ReLU of a ReLU would be masked twice, which no step does.
-        again = node.inputs[0] in self._lazy
-        return pooled and not again and node.name not in self._taps
+        self._maps = Maps(network, self._layers)
 
     def map(self, node: str) -> str:
         """Return the buffer that holds a node's output."""
-        return f"map {self._where[node]}"
-
-    def _gradient(self, node: str) -> str:
-        return f"gradient {self._where[node]}"
-
-    def _shares(self, node: Node) -> bool:
-        """Whether a node has no step of its own."""
-        if isinstance(node, Dropout) or node.name in self._lazy:
-            return True
-        return isinstance(node, ReLU) and self._where[node.inputs[0]] == node.name
+        return self._maps.map(node)
 
     # -- programs ----------------------------------------------------------
 
@@ -151,7 +99,7 @@ class Compiler:
             self._compare(draft, terms, objective)
         written: set[str] = set()
         for node in reversed(self._network.nodes):
-            if not self._shares(node):
+            if not self._maps.shares(node):
                 self._finish(draft, node.name, objective, written)
                 self._back(draft, node, objective, written)
         self._finish(draft, INPUT, objective, written)
@@ -168,11 +116,13 @@ class Compiler:
         if first.node is None:
             self._spread(draft)
         for node in self._network.nodes:
-            if self._shares(node):
+            if self._maps.shares(node):
                 continue
             inputs = [self.map(name) for name in node.inputs]
             y = draft.buffer(self.map(node.name), layers.size(node.name))
-            rectified = node.name in self._fused or node.inputs[0] in self._lazy
+            rectified = (
+                node.name in self._maps.fused or node.inputs[0] in self._maps.lazy
+            )
             for name, size in layers.beside(node).items():
                 draft.buffer(name, size)
             tap = self._pooled_tap(node) if grams else None
@@ -201,7 +151,7 @@ class Compiler:
     def _signs(self, draft: Draft) -> str | None:
         """Return what the first convolution's gradient is masked with, if it is."""
         assert self._first.node is not None
-        if self._first.node.name not in self._fused:
+        if self._first.node.name not in self._maps.fused:
             return None
         return draft.buffer("signs", self._first.signs())
 
@@ -209,8 +159,8 @@ class Compiler:
         """Return the tap whose Gram matrix the step of a pooling gives, too."""
         if not isinstance(node, Pool) or not self._one.has_gram(node):
             return None
-        where = self._where[node.inputs[0]]
-        taps = [name for name in self._taps if self._where[name] == where]
+        where = self._maps.where[node.inputs[0]]
+        taps = [name for name in self._taps if self._maps.where[name] == where]
         return taps[0] if len(taps) == 1 else None
 
     def _gram_buffer(self, draft: Draft, node: str) -> str:
@@ -239,20 +189,9 @@ class Compiler:
 
     # -- back --------------------------------------------------------------
 
-    def _reading(self, node: str) -> list[Node]:
-        """Return who reads the map of a node, through whatever shares it."""
-        where = self._where[node]
-        return [
-            reader
-            for name, place in self._where.items()
-            if place == where
-            for reader in self._readers[name]
-            if not self._shares(reader)
-        ]
-
     def _tapped(self, node: str, objective: Objective) -> list[TapTerms]:
-        where = self._where[node]
-        return [t for t in objective.taps if self._where[t.tap.node] == where]
+        where = self._maps.where[node]
+        return [t for t in objective.taps if self._maps.where[t.tap.node] == where]
 
     def _is_masked(self, node: str) -> bool:
         """Whether gradients of a node's map are to be masked, for a ReLU in it.
@@ -260,8 +199,10 @@ class Compiler:
         What carries back the gradient of the first convolution does that itself.
         """
         first = self._first.node
-        own = first is not None and self._where[node] == self._where[first.name]
-        return self._where[node] in self._fused.values() and not own
+        own = (
+            first is not None and self._maps.where[node] == self._maps.where[first.name]
+        )
+        return self._maps.where[node] in self._maps.fused.values() and not own
 
     def _finish(
         self, draft: Draft, node: str, objective: Objective, written: set[str]
@@ -276,7 +217,7 @@ class Compiler:
         content = self._content(taps, objective)
         if not content and not masked:
             return
-        x, gx = self.map(node), self._gradient(node)
+        x, gx = self.map(node), self._maps.gradient(node)
         count = self._layers.count(node)
         given: tuple[Argument, ...] = (x, None, gx, None, count, 0.0, int(masked))
         if content:
@@ -301,7 +242,7 @@ class Compiler:
         for terms in taps:
             node = terms.tap.node
             shape, channels = self.shapes[node], self._layers.channels(node)
-            gx = draft.buffer(self._gradient(node), self._layers.size(node))
+            gx = draft.buffer(self._maps.gradient(node), self._layers.size(node))
             sizes = (shape.height * shape.width, channels, channels)
             given = (node, self.map(node), f"error {node}", gx, *sizes)
             draft.steps.append(Product(*given, adding=gx in written))
@@ -312,14 +253,14 @@ class Compiler:
 
         A pooling does, and masks the sum: nobody goes through all of it once more.
         """
-        readers = self._reading(node)
+        readers = self._maps.reading(node)
         return len(readers) == 1 and isinstance(readers[0], Pool)
 
     def _one_pass(self, node: str, taps: Sequence[TapTerms]) -> bool:
         """Whether a kernel gives all of the gradient of a map that a pooling reads."""
         if len(taps) != 1 or not self._begins_early(node):
             return False
-        (pool,) = self._reading(node)
+        (pool,) = self._maps.reading(node)
         return isinstance(pool, Pool) and self._one.has_tapped(pool)
 
     def _masks_itself(self, node: str, objective: Objective) -> bool:
@@ -327,7 +268,9 @@ class Compiler:
         taps = self._tapped(node, objective)
         if any(terms.content_slope for terms in taps):
             return False
-        return len(self._reading(node)) == 1 and (not taps or self._begins_early(node))
+        return len(self._maps.reading(node)) == 1 and (
+            not taps or self._begins_early(node)
+        )
 
     def _back(
         self, draft: Draft, node: Node, objective: Objective, written: set[str]
@@ -339,13 +282,13 @@ class Compiler:
         if node is self._second():
             for name, size in self._first.room().items():
                 draft.buffer(name, size)
-            gy, signs = self._gradient(node.name), self._signs(draft)
+            gy, signs = self._maps.gradient(node.name), self._signs(draft)
             draft.steps.append(self._first.back(node, gy, signs))
             return
-        y, gy = self.map(node.name), self._gradient(node.name)
+        y, gy = self.map(node.name), self._maps.gradient(node.name)
         for index, name in enumerate(node.inputs):
             taps = self._tapped(name, objective)
-            gx = draft.buffer(self._gradient(name), self._layers.size(name))
+            gx = draft.buffer(self._maps.gradient(name), self._layers.size(name))
             room = draft.buffer(f"second {gx}", self._layers.size(name))
             one_pass = self._one_pass(name, taps)
             if self._begins_early(name) and not one_pass:
@@ -353,7 +296,7 @@ class Compiler:
             alone = self._is_masked(name) and (
                 one_pass or self._masks_itself(name, objective)
             )
-            masked, adding = name in self._lazy or alone, gx in written
+            masked, adding = name in self._maps.lazy or alone, gx in written
             ends = index, self.map(name), y, gy, gx, room
             given = Back(*ends, masked, adding, alone)
             if isinstance(node, Pool) and one_pass:
@@ -371,8 +314,8 @@ class Compiler:
         first = self._first.node
         if first is None:
             return None
-        where, readers = self._where[first.name], self._reading(first.name)
-        tapped = any(self._where[name] == where for name in self._taps)
+        where, readers = self._maps.where[first.name], self._maps.reading(first.name)
+        tapped = any(self._maps.where[name] == where for name in self._taps)
         if tapped or len(readers) != 1 or not self._first.is_grouped(readers[0]):
             return None
         return readers[0]
@@ -383,7 +326,7 @@ class Compiler:
         if self._second() is not None:
             draft.steps.append(self._first.assemble(scale))
         else:
-            given = self._gradient(node.name), self._signs(draft), scale
+            given = self._maps.gradient(node.name), self._signs(draft), scale
             draft.steps.append(self._first.end(*given))
 
     def _collect(self, draft: Draft, objective: Objective) -> None:
@@ -392,7 +335,7 @@ class Compiler:
         pixels, weight = height * width, objective.variation
         if self._first.node is None:
             numbers = (pixels, planes, self._layers.channels(INPUT))
-            given = (self._gradient(INPUT), "slope", *numbers, 1 / objective.scale)
+            given = (self._maps.gradient(INPUT), "slope", *numbers, 1 / objective.scale)
             draft.launch("collect", given, pixels)
         if weight:
             # One picture of a row, or of a column, has no differences there.
