@@ -10,7 +10,7 @@ from chainer_style.engines.cuda.kernels import THREADS
 from chainer_style.engines.cuda.nodes import Layers
 from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Argument, Launch, Units
 from chainer_style.networks import INPUT, Network
-from chainer_style.networks.nodes import Conv, Node
+from chainer_style.networks.nodes import Conv, Dropout, Node, ReLU
 
 OUTPUTS = 64
 """Channels of convolutions that there are kernels for."""
@@ -57,6 +57,11 @@ class First:
         seeing = [node for node in network.nodes if INPUT in node.inputs]
         known = units >= Units.MMA and len(seeing) == 1 and self._is_known(seeing[0])
         self.node = seeing[0] if known else None
+        # Maps that are stored as matrix units read them: wgmma would cut off the rest.
+        self._rounded = {self.node.name} if self.node is not None else set()
+        for node in network.nodes:
+            if isinstance(node, (ReLU, Dropout)) and node.inputs[0] in self._rounded:
+                self._rounded.add(node.name)
 
     def _is_known(self, node: Node) -> bool:
         if not isinstance(node, Conv) or self._layers.shape(INPUT).channels != 3:
@@ -113,8 +118,10 @@ class First:
     # -- convolutions by warpgroups ----------------------------------------
 
     def is_grouped(self, node: Node) -> bool:
-        """Whether there are kernels for a convolution that are faster than cuDNN's."""
+        """Whether a convolution behind the first has kernels faster than cuDNN's."""
         if self._units < Units.WGMMA or not isinstance(node, Conv):
+            return False
+        if node.inputs[0] not in self._rounded:
             return False
         window = node.kernel, node.stride, node.pad, node.groups
         inputs = self._layers.shape(node.inputs[0]).channels
