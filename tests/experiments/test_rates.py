@@ -56,7 +56,8 @@ def test_a_cell_is_measured(rates, tmp_path):
     cpu = rates.measure(SMALL, tmp_path, lambda share, words: shares.append(share))
     assert cpu.measured
     assert len(cpu.seconds) >= AT_LEAST
-    assert sum(cpu.seconds) <= 0.5 + 2 * max(cpu.seconds)
+    # The last one was still to be done, for their number or for the time.
+    assert len(cpu.seconds) == AT_LEAST or sum(cpu.seconds[:-1]) < 0.5
     assert shares == sorted(shares)
     assert shares[-1] >= 1
     assert cpu.peak_memory_bytes > 50e6
