@@ -159,7 +159,7 @@ __device__ inline void tapped(const feature *__restrict__ x,
   if (wanted.content) add_up(total, partial);
 }
 
-// Blocks are four times as many as there is no matter of, and share BROAD * CHANNELS features.
+// As many blocks for each part of the channels; each shares BROAD * CHANNELS features.
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
 tapped_64(const feature *__restrict__ x, const feature *__restrict__ error,
           const feature *__restrict__ gy, const unsigned char *__restrict__ chosen,
