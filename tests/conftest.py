@@ -13,7 +13,9 @@ import shutil
 import signal
 
 import compiled_there
+import cuda_stand_ins
 import filelock
+import host_machine
 import hypothesis
 import mpi_jobs
 import numpy as np
@@ -116,3 +118,23 @@ def no_gpu():
 
     missing = devices.obstacle(base.Device(0, cudnn=False))
     return missing and f"{missing.reason}: {missing.cause}"
+
+
+@pytest.fixture
+def compiles(tmp_path, monkeypatch):
+    """CUDA's kernels run on the processor; what is remembered of a device is a test's."""
+    if host_machine.COMPILER is None:
+        pytest.skip(host_machine.MISSING)
+    monkeypatch.setenv(files.CACHE, str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def machine(compiles):
+    """Return what makes a machine for engine ``cuda``'s plans."""
+    return host_machine.HostMachine
+
+
+@pytest.fixture
+def cupy(compiles, monkeypatch):
+    """Return CuPy's stand-in, on a device of others."""
+    return cuda_stand_ins.install(monkeypatch)

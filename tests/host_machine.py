@@ -91,7 +91,7 @@ def compiled(text, feature, threads):
 class HostMachine(Machine):
     """The processor, as if it were a device."""
 
-    def __init__(self, precision="float32", memory=None, units=Units.MMA):
+    def __init__(self, precision="float32", memory=1 << 62, units=Units.MMA):
         self.format = formats.FORMATS[precision]
         self.units = units if self.format.tensor_cores else Units.NONE
         self.memory = memory
@@ -140,6 +140,9 @@ class HostMachine(Machine):
 
     def expect(self, size):
         self.expected.append(size)
+
+    def available(self):
+        return self.memory
 
     def ready(self, programs):
         steps = (step for program in programs for step in program.steps)
@@ -214,7 +217,8 @@ class HostMachine(Machine):
                 b = self.features(right, step.depth, step.columns)
             found = a.astype(float) @ b.astype(float)
             if step.transposed:
-                self.view(out, found.shape, np.float32)[...] = found
+                gram = self.view(out, found.shape, np.float32)
+                gram[...] = gram + found if step.adding else found
                 return
             if step.adding:
                 found += self.features(out, *found.shape)

@@ -42,9 +42,25 @@ class Band:
 
     @classmethod
     def of(
-        cls, network: Network, height: int, width: int, ranks: Ranks | None = None
+        cls,
+        network: Network,
+        height: int,
+        width: int,
+        ranks: Ranks | None = None,
+        unit: int = 1,
     ) -> Band:
         """Return a rank's band of a picture; without ranks, all of it.
+
+        Parameters
+        ----------
+        network
+            Up to its taps.
+        height, width
+            Of the picture.
+        ranks
+            All of them.
+        unit
+            See `Grid`.
 
         Raises
         ------
@@ -53,7 +69,7 @@ class Band:
             neighbours.
         """
         ranks = ranks or Alone()
-        step = Grid(network, height, width, max(height, width)).step
+        step = Grid(network, height, width, max(height, width), unit=unit).step
         count = -(-height // step)
         cuts = [
             min(count * number // ranks.count * step, height)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from chainer_style.networks.regions import Region
 from chainer_style.tiling.grid import Tile
 
 Array = npt.NDArray[Any]
@@ -24,14 +25,15 @@ class Passed:
     Attributes
     ----------
     gradient
-        Of the pixels of its window, to be added to that of the picture. Valid until
-        the next tile.
+        Of the pixels of its window, for `Picture.add`: an array, or where that is.
+        Valid until the next tile.
     content
-        By tap with a content loss, the sum of squares that its own features differ by.
+        Returns, by tap with a content loss, the sum of squares that its own features
+        differ by; waits for it.
     """
 
-    gradient: Array
-    content: Mapping[str, float]
+    gradient: Any
+    content: Callable[[], Mapping[str, float]]
 
 
 class Tiles(abc.ABC):
@@ -40,6 +42,26 @@ class Tiles(abc.ABC):
     @abc.abstractmethod
     def side(self, channels: int) -> int:
         """Return the side of the matrices of a tap with so many channels."""
+
+    def window(self, tile: Tile) -> Region:
+        """Return the pixels that a tile is computed from.
+
+        They may be more than those that it needs.
+        """
+        return tile.window
+
+    def survey(
+        self, windows: Iterable[tuple[Tile, Array]]
+    ) -> Iterator[Mapping[str, Array]]:
+        """Yield the sums of tiles, of one at a time or of several together.
+
+        Parameters
+        ----------
+        windows
+            The tiles, and the pixels of their windows.
+        """
+        for tile, pixels in windows:
+            yield self.sums(tile, pixels)
 
     @abc.abstractmethod
     def sums(self, tile: Tile, pixels: Array) -> dict[str, Array]:

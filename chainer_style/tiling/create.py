@@ -98,8 +98,8 @@ def create(
     name, problem, device, precision, watch
         See `engines.create`.
     limits
-        Of memory and tiles. Without any, engine ``cpu`` takes tiles where the picture
-        would need more than there is; the others compute it as a whole.
+        Of memory and tiles. Without any, engines ``cpu`` and ``cuda`` take tiles where
+        the picture would need more than there is; the others compute it as a whole.
     held
         Bytes of a state that the engine is to go on from, beside the problem's own
         pictures: they are let go of once it has.
@@ -115,19 +115,18 @@ def create(
     whole = side >= longest and ranks.count == 1
     if name == "auto":
         name = engines.fastest(problem.protocol, device, precision)
-        if name == "cuda" and not whole:
-            name = "chainer"
     limits.check(problem.protocol, name)
     engines.check_precision(name, precision)
     if name == "cpu":
         return _on_kernels(problem, device, precision, watch, limits, held)
+    if name == "cuda":
+        from chainer_style.engines.cuda.device import CudaDevice
+        from chainer_style.tiling.cuda import create as of_cuda
+
+        machine = CudaDevice(device, precision, watch)
+        return of_cuda.create(problem, machine, ranks, limits.tile)
     if whole:
         return engines.create(name, problem, device, precision, watch)
-    if name == "cuda":
-        raise UserError(
-            "the engine 'cuda' computes pictures as a whole; leave --tile and --mpi "
-            "out, or take --engine chainer"
-        )
     precision = precision or engines.KNOWN[name][0]
     make = _plain(name, problem, device, precision)
     dtype = np.dtype(precision)

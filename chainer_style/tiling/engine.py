@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from chainer_style import memory
 from chainer_style.engines.base import Engine, Losses, Problem, State, all_finite
 from chainer_style.engines.static.objective import layout, quiet
 from chainer_style.engines.steps import corrected_rate, epsilon
-from chainer_style.networks.regions import Region
 from chainer_style.tiling.bands import Band
 from chainer_style.tiling.base import Array, square
 from chainer_style.tiling.content import Content
@@ -53,6 +52,8 @@ class TiledEngine(Engine):
         Who computes it together; None: this process alone.
     moved
         Makes what Adam moves; see `Picture`.
+    unit
+        Pixels at whose multiples tiles have to begin; see `Grid`.
 
     Attributes
     ----------
@@ -77,6 +78,7 @@ class TiledEngine(Engine):
         dtype: npt.DTypeLike = np.float32,
         ranks: Ranks | None = None,
         moved: Callable[..., Picture] = Picture,
+        unit: int = 1,
     ) -> None:
         self.name = name  # type: ignore[misc]
         self.cut: budget.Cut | None = None
@@ -84,9 +86,9 @@ class TiledEngine(Engine):
         self._content = content
         self._ranks = ranks or Alone()
         height, width = problem.content.shape[2:]
-        self._band = band = Band.of(problem.network, height, width, self._ranks)
-        rows = band.top, band.bottom
-        self.grid = Grid(problem.network, height, width, side, rows)
+        extents = problem.network, height, width
+        self._band = band = Band.of(*extents, self._ranks, unit)
+        self.grid = Grid(*extents, side, (band.top, band.bottom), unit)
         targets = Targets(problem, make, self.grid, self._ranks, self._dtype)
         self._aims = targets.aims(content)
         memory.trim()  # of what that needed
@@ -143,7 +145,8 @@ class TiledEngine(Engine):
 
     def _survey(self) -> tuple[float, ...]:
         """Return the style losses, and tell all tiles what follows from them."""
-        grams = added(self.grid, self._tiles, self._sums(), self._ranks)
+        sums = self._tiles.survey(self._windows())
+        grams = added(self.grid, self._tiles, sums, self._ranks)
         losses, errors = [], {}
         for node, aim in self._aims.items():
             shape = self.grid.shapes[node]
@@ -155,14 +158,9 @@ class TiledEngine(Engine):
         self._tiles.aim(errors)
         return tuple(losses)
 
-    def _sums(self) -> Iterator[Mapping[str, Array]]:
+    def _windows(self) -> Iterator[tuple[Tile, Array]]:
         for tile in self.grid.tiles:
-            yield self._tiles.sums(tile, self._picture.pixels[self._rows(tile)])
-
-    def _rows(self, tile: Tile) -> tuple[slice, slice]:
-        """Return where a tile's window lies in the rows that this rank holds."""
-        first = self._band.first
-        return tile.window.within(Region(first, 0, 0, 0)).slices
+            yield tile, self._picture.window(self._tiles.window(tile))
 
     def _descend(self) -> Array:
         """Write the gradient of all tiles.
@@ -172,17 +170,20 @@ class TiledEngine(Engine):
         numpy.ndarray
             The content loss of each tap, over this rank's tiles, and a zero.
         """
-        pixels, gradient = self._picture.pixels, self._picture.gradient
-        gradient[...] = 0
-        sums = dict.fromkeys(self._aims, 0.0)
+        picture = self._picture
+        picture.clear()
+        told = []
         # What the last tile left in the caches is of use to the first one.
         for tile in reversed(self.grid.tiles):
-            rows = self._rows(tile)
+            window = self._tiles.window(tile)
             with self._content.of(tile.number) as content:
-                passed = self._tiles.back(tile, pixels[rows], content)
+                passed = self._tiles.back(tile, picture.window(window), content)
             del content  # before the next tile's is read
-            gradient[rows] += passed.gradient
-            for node, total in passed.content.items():
+            picture.add(window, passed.gradient)
+            told.append(passed.content)
+        sums = dict.fromkeys(self._aims, 0.0)
+        for squares in told:
+            for node, total in squares().items():
                 sums[node] += total
         weighted = [
             self._aims[node].content_weight * total / self.grid.shapes[node].size
@@ -224,11 +225,11 @@ class TiledEngine(Engine):
     def restore(self, state: State) -> None:
         """Go on from a state (see `Engine`)."""
         band = self._band
-        self._picture.pixels[...] = self._held(state.image)
-        for own, array in zip(
-            self._picture.moments, (state.first, state.second), strict=True
-        ):
-            np.copyto(own, array[0, :, band.top : band.bottom].transpose(1, 2, 0))
+        moments = (
+            moment[0, :, band.top : band.bottom].transpose(1, 2, 0)
+            for moment in (state.first, state.second)
+        )
+        self._picture.restore(self._held(state.image), *moments)
         self._done, self._scheduled = state.done, state.scheduled
 
     @property

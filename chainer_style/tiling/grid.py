@@ -76,6 +76,8 @@ class Grid:
     rows
         First row, and first row behind, of the part that is cut; None: all. They are
         multiples of `step`, or the end.
+    unit
+        Pixels at whose multiples tiles have to begin for what computes them.
     """
 
     network: Network
@@ -83,6 +85,7 @@ class Grid:
     width: int
     side: int
     rows: tuple[int, int] | None = None
+    unit: int = 1
 
     @functools.cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -98,7 +101,7 @@ class Grid:
     @property
     def step(self) -> int:
         """Pixels at whose multiples tiles begin."""
-        return math.lcm(*self.strides.values())
+        return math.lcm(self.unit, *self.strides.values())
 
     @property
     def margin(self) -> int:

@@ -116,7 +116,7 @@ class CompiledTiles(Tiles):
             node: float(plan.sums(f"content loss {node}").sum())
             for node in self._scales.keys() & drafts.maps.keys()
         }
-        return Passed(plan.array(drafts.gradient, shape), sums)
+        return Passed(plan.array(drafts.gradient, shape), lambda: sums)
 
     def _of(self, tile: Tile) -> TileDrafts:
         return self._drafts[tile.geometry]

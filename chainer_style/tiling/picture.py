@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,13 @@ import numpy.typing as npt
 from chainer_style import memory
 from chainer_style.engines.steps import BETA1, BETA2
 from chainer_style.images import Canvas
+from chainer_style.networks.regions import Region
 from chainer_style.tiling.bands import Band
 
 Array = npt.NDArray[Any]
+
+Kind = Literal["pixels", "gradient"]
+"""Of what neighbours share."""
 
 PART = 1 << 16
 """Numbers that are dealt with at once, or one row of the picture."""
@@ -72,6 +76,28 @@ class Picture:
         first, second = (memory.zeros(own.shape, own.dtype) for _ in range(2))
         return first, second
 
+    def restore(self, pixels: Array, first: Array, second: Array) -> None:
+        """Go on from a picture, and from moments of the band's own rows."""
+        self.pixels[...] = pixels
+        for own, array in zip(self.moments, (first, second), strict=True):
+            np.copyto(own, array)
+
+    def window(self, region: Region) -> Array:
+        """Return the pixels of a window of the picture."""
+        return self.pixels[self._held(region)]
+
+    def add(self, region: Region, gradient: Array) -> None:
+        """Add a gradient to that of a window's pixels."""
+        self.gradient[self._held(region)] += gradient
+
+    def clear(self) -> None:
+        """Let the gradient be zero."""
+        self.gradient[...] = 0
+
+    def _held(self, region: Region) -> tuple[slice, slice]:
+        """Return where a window lies in the rows that the band holds."""
+        return region.within(Region(self._band.first, 0, 0, 0)).slices
+
     def _parts(self) -> Iterator[slice]:
         """Yield the band's own rows, a few at a time."""
         _, width, channels = self.pixels.shape
@@ -111,23 +137,41 @@ class Picture:
     def share_gradient(self) -> None:
         """Add to the gradient of its own rows what the neighbours found for them."""
         band, own = self._band, self._band.own
-        up, down = self.gradient[: own.start], self.gradient[own.stop :]
-        above, below = band.ranks.swap(up, down)
+        if band.ranks.count == 1:
+            return
+        up, down = slice(0, own.start), slice(own.stop, None)
+        above, below = band.ranks.swap(
+            self._some("gradient", up), self._some("gradient", down)
+        )
         if above is not None:
-            self.gradient[own.start : own.start + band.above] += above
+            rows = slice(own.start, own.start + band.above)
+            self._set("gradient", rows, self._some("gradient", rows) + above)
         if below is not None:
-            self.gradient[own.stop - band.below : own.stop] += below
+            rows = slice(own.stop - band.below, own.stop)
+            self._set("gradient", rows, self._some("gradient", rows) + below)
 
     def share_pixels(self) -> None:
         """Have the neighbours' rows as they are now."""
         band, own = self._band, self._band.own
-        up = self.pixels[own.start : own.start + band.above]
-        down = self.pixels[own.stop - band.below : own.stop]
-        above, below = band.ranks.swap(up, down)
+        if band.ranks.count == 1:
+            return
+        above, below = band.ranks.swap(
+            self._some("pixels", slice(own.start, own.start + band.above)),
+            self._some("pixels", slice(own.stop - band.below, own.stop)),
+        )
         if above is not None:
-            self.pixels[: own.start] = above
+            self._set("pixels", slice(0, own.start), above)
         if below is not None:
-            self.pixels[own.stop :] = below
+            self._set("pixels", slice(own.stop, None), below)
+
+    def _some(self, kind: Kind, rows: slice) -> Array:
+        """Return some rows of those that the band holds."""
+        found: Array = getattr(self, kind)[rows]
+        return found
+
+    def _set(self, kind: Kind, rows: slice, values: Array) -> None:
+        """Have other values in some rows."""
+        getattr(self, kind)[rows] = values
 
     def move(self, rate: float) -> None:
         """Let Adam follow the gradient, and clip.

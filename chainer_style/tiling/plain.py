@@ -98,7 +98,7 @@ class PlainTiles(Tiles):
         writers = {node: self._writer(tile, node, part) for node, part in parts.items()}
         gradient = self._pass(tile).backward(writers)
         window, inner = _aligned(tile, self._grid.step), tile.window
-        return Passed(gradient[inner.within(window).slices], sums)
+        return Passed(gradient[inner.within(window).slices], lambda: sums)
 
     def _writer(self, tile: Tile, node: str, part: Array) -> Callable[[Array], None]:
         where = self._where(tile, node).slices

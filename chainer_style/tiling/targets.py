@@ -12,7 +12,7 @@ from chainer_style.engines.base import Problem
 from chainer_style.engines.static.objective import layout, quiet, tap_weights
 from chainer_style.tiling.base import Array, Tiles, square
 from chainer_style.tiling.content import Content
-from chainer_style.tiling.grid import Grid
+from chainer_style.tiling.grid import Grid, Tile
 from chainer_style.tiling.ranks import Ranks
 
 Maker = Callable[[Grid, Mapping[str, float], bool], Tiles]
@@ -93,17 +93,18 @@ class Targets:
     def _grams(self) -> dict[str, Array]:
         """Return the style picture's Gram matrices, in double precision."""
         height, width = self.problem.style.shape[2:]
-        grid = Grid(self.problem.network, height, width, self.grid.side)
+        side, unit = self.grid.side, self.grid.unit
+        grid = Grid(self.problem.network, height, width, side, unit=unit)
         tiles = self.make(grid, {}, False)
 
-        def sums() -> Iterator[Mapping[str, Array]]:
+        def windows() -> Iterator[tuple[Tile, Array]]:
             for tile in grid.tiles[self.ranks.number :: self.ranks.count]:
-                rows, columns = tile.window.slices
+                rows, columns = tiles.window(tile).slices
                 part = self.problem.style[:, :, rows, columns]
-                yield tiles.sums(tile, layout(part, self.dtype))
+                yield tile, layout(part, self.dtype)
                 tiles.forget(tile)
 
-        return added(grid, tiles, sums(), self.ranks)
+        return added(grid, tiles, tiles.survey(windows()), self.ranks)
 
     def _squares(self, content: Content) -> dict[str, float]:
         """Keep the content picture's features, and return their sums of squares.
@@ -116,7 +117,7 @@ class Targets:
         tiles = self.make(self.grid, counted, False)
         squares = dict.fromkeys(counted, 0.0)
         for tile in self.grid.tiles:
-            rows, columns = tile.window.slices
+            rows, columns = tiles.window(tile).slices
             part = self.problem.content[:, :, rows, columns]
             found = tiles.features(tile, layout(part, self.dtype))
             for node in found:
@@ -140,7 +141,7 @@ def added(
     grid, tiles
         Its tiles, and what computes them.
     sums
-        Of this rank's tiles, see `Tiles.sums`.
+        Of this rank's tiles, see `Tiles.survey`.
     ranks
         All of them: one sum over all matrices.
     """

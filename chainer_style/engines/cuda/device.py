@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -96,7 +97,8 @@ class CudaDevice(Machine):
         frontend.set_stream(self._handle, self._stream.ptr)
         builder = Builder(frontend, form, self._handle)
         versions = f"{self.title} {frontend.backend_version()} {frontend.__version__}"
-        self._tuner = Tuner(versions, form, builder, self._seconds)
+        timer = functools.partial(_seconds, cupy.cuda, self._device, self._stream)
+        self._tuner = Tuner(versions, form, builder, timer)
         self._room, self._room_size = 0, 0
         self._products = self._on(self._cublas)
 
@@ -147,10 +149,10 @@ class CudaDevice(Machine):
 
     def expect(self, size: int) -> None:
         """Refuse what will not fit (see `Machine`)."""
-        if size > self._free():
+        if size > self.available():
             raise self._too_large(size)
 
-    def _free(self) -> int:
+    def available(self) -> int:
         """Return the bytes that can be had, with those that CuPy keeps for itself."""
 
         def look() -> int:
@@ -163,8 +165,8 @@ class CudaDevice(Machine):
     def _too_large(self, size: int) -> UserError:
         return UserError(
             f"the picture needs {bytes_of(size)} more on {self.title}, where "
-            f"{bytes_of(self._free())} are free; take a smaller --width, --precision "
-            "bf16, or --engine chainer with --tile 512"
+            f"{bytes_of(self.available())} are free; take --precision bf16, a smaller "
+            "--tile, or a smaller --width"
         )
 
     def write(self, address: int, array: Array) -> None:
@@ -253,6 +255,8 @@ class CudaDevice(Machine):
                 with self._device, self._stream:
                     self._built[kind] = self._chosen(step)
                 self._workspace(0)  # what was only tried may have taken more
+        # All of it now: what is captured keeps the address.
+        self._workspace(max(map(_needed, self._built.values()), default=0))
 
     def _chosen(self, step: Convolution) -> tuple[Built, int]:
         """Return the plan of a convolution, tried on memory of its own."""
@@ -281,7 +285,7 @@ class CudaDevice(Machine):
     ) -> Run:
         """Return what runs a plan of a graph, and the kernels that do the rest."""
         pack, graph, handle = built.pack(step, addresses), built.graph, self._handle
-        needed = graph.get_workspace_size_plan_at_index(index)
+        needed = _needed((built, index))
         rest = [] if built.variant.fused else unfused(step)
         launches = [self.launch(launch, addresses) for launch in rest]
 
@@ -296,19 +300,13 @@ class CudaDevice(Machine):
     def _workspace(self, size: int) -> int:
         """Return the address of room for a plan; 0 gives back what there is.
 
-        All plans share it, one after the other. It grows as they first run, which is
-        before they are captured.
+        All plans share it, one after the other.
         """
         if size > self._room_size or not size:
             if self._room:
                 self.free(self._room)
             self._room, self._room_size = self.allocate(size) if size else 0, size
         return self._room
-
-    def _seconds(self, run: Run) -> float:
-        """Return the seconds that the device takes for something."""
-        cuda, stream = self._cupy.cuda, self._stream
-        return float(self._on(lambda: recording.seconds(cuda, stream, run)))
 
     def prepared(self, program: Program, addresses: Mapping[str, int]) -> Run:
         """Return what runs a program (see `Machine`)."""
@@ -332,6 +330,21 @@ class CudaDevice(Machine):
             self._on(lambda: graph.launch(self._stream))
 
         return launch
+
+
+def _needed(chosen: tuple[Built, int]) -> int:
+    """Return the bytes that a plan works in."""
+    built, index = chosen
+    return int(built.graph.get_workspace_size_plan_at_index(index))
+
+
+def _seconds(cuda: Any, device: Any, stream: Any, run: Run) -> float:
+    """Return the seconds that a device takes for something.
+
+    The machine is no part of it: in a cycle of references, its memory would stay.
+    """
+    with device, stream:
+        return float(recording.seconds(cuda, stream, run))
 
 
 def address_of(argument: Any, addresses: Mapping[str, int]) -> Any:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from chainer_style.engines.cuda.steps import Argument, Launch, Program, Step
 
 
 class Draft:
-    """Steps, in order, and the sizes of the buffers that they name."""
+    """Steps, in order, and the sizes of the buffers that they name.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    given
+        Buffers that are there already.
+    """
+
+    def __init__(self, given: Collection[str] = ()) -> None:
+        self._given = given
         self.steps: list[Step] = []
         self._sizes: dict[str, int] = {}
 
     def buffer(self, name: str, size: int) -> str:
         """Have a buffer of that many bytes or more; return its name."""
-        self._sizes[name] = max(size, self._sizes.get(name, 0))
+        if name not in self._given:
+            self._sizes[name] = max(size, self._sizes.get(name, 0))
         return name
-
-    def has(self, name: str) -> bool:
-        """Whether there is such a buffer."""
-        return name in self._sizes
 
     def launch(
         self,

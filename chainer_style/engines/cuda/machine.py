@@ -108,6 +108,10 @@ class Machine(abc.ABC):
         """
 
     @abc.abstractmethod
+    def available(self) -> int:
+        """Return the bytes that can still be allocated."""
+
+    @abc.abstractmethod
     def ready(self, programs: Sequence[Program]) -> None:
         """Get ready what these programs need: no others are run."""
 

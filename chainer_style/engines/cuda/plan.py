@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainer_style.engines.base import Problem
-from chainer_style.engines.cuda import parameters
+from chainer_style.engines.cuda import moving, parameters
 from chainer_style.engines.cuda.compiler import Compiler
 from chainer_style.engines.cuda.machine import Machine, Run
 from chainer_style.engines.cuda.nodes import filled
@@ -46,10 +46,8 @@ class Plan:
         machine.ready(
             [
                 self._drafted(problem),
-                self._compiler.features(grams=False),
-                self._compiled(problem.network, *problem.style.shape[2:]).features(
-                    grams=True
-                ),
+                self._compiler.features(_wanted(problem)),
+                self._compiled(problem.network, *problem.style.shape[2:]).grams(),
             ]
         )
         arrays = problem.weights.arrays
@@ -67,11 +65,11 @@ class Plan:
         self.addresses["rates"] = machine.allocate(FLOAT * LENGTH)
         weights = np.array(self.objective.weights, np.float32)
         self.addresses["weights"] = machine.hold(weights)
-        bounds = np.concatenate([bound.ravel() for bound in problem.canvas.bounds])
+        self._by_pixel = by_pixel = problem.protocol.pixelwise_clip
         planes = problem.content.shape[1]
-        self.addresses["bounds"] = machine.hold(
-            bounds.reshape(2, -1)[:, :planes].astype(np.float32)
-        )
+        bounds = moving.bounds(problem.canvas, planes, by_pixel=by_pixel)
+        self.addresses["bounds"] = machine.hold(bounds)
+        self.addresses["corner"] = machine.allocate(FLOAT)
         for name in ("first", "second", "slope", "trial"):
             self.addresses[name] = machine.allocate(FLOAT * self._pixels)
         self.addresses["picture"] = machine.hold(problem.start.astype(np.float32))
@@ -105,7 +103,7 @@ class Plan:
         height, width = problem.style.shape[2:]
         machine, network = self._machine, problem.network
         compiler = self._compiled(network, height, width)
-        program = compiler.features(grams=True)
+        program = compiler.grams()
         found = {}
         with _Room(machine, program) as places:
             self._compute(program, places, problem.style)
@@ -120,10 +118,10 @@ class Plan:
     def _content(self, problem: Problem) -> dict[str, float]:
         """Keep the content picture's features; return their mean squares by tap."""
         machine, compiler = self._machine, self._compiler
-        wanted = [tap.node for tap in problem.network.taps if tap.content]
+        wanted = _wanted(problem)
         if not wanted:
             return {}
-        program = compiler.features(grams=False)
+        program = compiler.features(wanted)
         found = {}
         with _Room(machine, program) as places:
             self._compute(program, places, problem.content)
@@ -156,7 +154,9 @@ class Plan:
         epsilon
             Of Adam.
         """
-        program = self._compiler.iteration(self.objective, epsilon)
+        program = self._compiler.iteration(
+            self.objective, epsilon, by_pixel=self._by_pixel
+        )
         self._arrange(program)
         return self._machine.captured(self._prepared(program))
 
@@ -190,6 +190,11 @@ class _Room:
 
     def __exit__(self, *_: object) -> None:
         self._machine.free(self._start)
+
+
+def _wanted(problem: Problem) -> list[str]:
+    """Return the taps with a content loss."""
+    return [tap.node for tap in problem.network.taps if tap.content]
 
 
 def _anything(problem: Problem, compiler: Compiler) -> Objective:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
-
 import fake_cudnn
 import fake_cupy
-import host_machine
 import numpy as np
 import problems
 import pytest
-from fake_cublas import Library
+from cuda_stand_ins import ComputingGraph
 
 from chainer_style import engines, networks
 from chainer_style.compat import cudnn
 from chainer_style.engines import devices
 from chainer_style.engines.base import Device
-from chainer_style.engines.cuda import device as of_cuda
-from chainer_style.engines.cuda import first, onepass, products, recording, tuning
 from chainer_style.engines.cuda.compiler import Compiler
 from chainer_style.engines.cuda.device import CudaDevice, format_of
 from chainer_style.engines.cuda.engine import CudaEngine
-from chainer_style.engines.cuda.steps import Geometry, Units
+from chainer_style.engines.cuda.steps import Units
 from chainer_style.errors import UserError
 
 
@@ -79,90 +73,6 @@ def test_what_is_missing_is_told(monkeypatch):
 # -- on stand-ins ------------------------------------------------------------
 
 
-class ComputingGraph(fake_cudnn.Graph):
-    """A graph whose plans compute, on the fake device."""
-
-    cupy = None
-
-    def execute_plan_at_index(self, pack, workspace, index, handle=None):
-        assert index in self.built
-        assert handle == 5
-        self.cupy.do(lambda: self._compute(pack))
-
-    def _compute(self, pack):
-        (name, given), *others = self.operations
-        image = given.get("image", given.get("loss"))
-        filters = given.get("weight", given.get("filter"))
-        outputs, depth, kernel, _ = filters.given["dim"]
-        W = self._array(filters, pack).transpose(0, 2, 3, 1).astype(float)
-        x = self._array(image, pack)[0].transpose(1, 2, 0).astype(float)
-        target = self.of(pack, self.out)
-        if name == "conv_fprop":
-            inputs, height, width = image.given["dim"][1:]
-            made = self.out.given["dim"][2:]
-            geometry = self._geometry(given, inputs, outputs, depth, kernel)
-            g = Geometry(*geometry, height, width, *made)
-            y = host_machine.forward(x, W, g)
-            for other, more in others:
-                if other == "bias":
-                    y += self._array(more["bias"], pack).ravel()
-                elif other == "relu":
-                    y = np.maximum(y, 0)
-                else:
-                    self._stop(y, more, pack)
-        else:
-            inputs, height, width = self.out.given["dim"][1:]
-            geometry = self._geometry(given, inputs, outputs, depth, kernel)
-            g = Geometry(*geometry, height, width, *image.given["dim"][2:])
-            y = host_machine.back(x, W, g)
-            for _, more in others:
-                self._stop(y, more, pack)
-        target[0] = y.transpose(2, 0, 1)
-
-    def _stop(self, y, given, pack):
-        seen = self._array(given["input"], pack)[0].transpose(1, 2, 0)
-        y[~(seen > 0)] = 0
-
-    @staticmethod
-    def _geometry(given, inputs, outputs, depth, kernel):
-        stride, pad = given["stride"][0], given["padding"][0]
-        return inputs, outputs, inputs // depth, kernel, stride, pad
-
-    def of(self, pack, tensor):
-        dim, strides = tensor.given["dim"], tensor.given["stride"]
-        raw = (ctypes.c_float * int(np.prod(dim))).from_address(pack[tensor.get_uid()])
-        flat = np.frombuffer(raw, np.float32)
-        return np.lib.stride_tricks.as_strided(flat, dim, [4 * s for s in strides])
-
-    _array = lambda self, tensor, pack: self.of(pack, tensor)  # noqa: E731
-
-    def _operate(self, name, **given):
-        self.out = super()._operate(name, **given)
-        return self.out
-
-
-@pytest.fixture
-def cupy(monkeypatch):
-    if host_machine.COMPILER is None:
-        pytest.skip(host_machine.MISSING)
-    fake = fake_cupy.Cupy()
-    monkeypatch.setitem(sys.modules, "cupy", fake)
-    monkeypatch.setattr(cudnn, "frontend", lambda: fake_cudnn)
-    monkeypatch.setattr(fake_cudnn, "pygraph", ComputingGraph)
-    monkeypatch.setattr(ComputingGraph, "cupy", fake)
-    monkeypatch.setattr(of_cuda, "check", lambda device: None)
-    monkeypatch.setattr(tuning, "TRIED", 2)
-    monkeypatch.setattr(recording, "TIMES", 1)
-    monkeypatch.setattr(recording, "MOST", 1)
-
-    class Captured(Library):
-        def gemm(self, *given):
-            fake.do(lambda: super(Captured, self).gemm(*given))
-
-    monkeypatch.setattr(products, "load", lambda version: Captured())
-    return fake
-
-
 @pytest.mark.parametrize(
     ("capability", "precision", "knows", "units"),
     [
@@ -199,7 +109,7 @@ def test_blocks_that_share_all_filters_can_be_had(width):
     compiler = Compiler(network, 512, 512, width, units=Units.WGMMA)
     shared = [
         step.shared
-        for step in compiler.features(grams=True).steps
+        for step in compiler.grams().steps
         if getattr(step, "kernel", "") == "conv_64"
     ]
     assert len(shared) == 1
@@ -276,7 +186,7 @@ def test_too_large_a_picture_is_refused_before_it_is_begun(weights_of, cupy):
     problem = problems.make(weights_of, "vgg16", 20, 27, "modern")
     device = CudaDevice(Device(0))
     cupy.free = 1 << 24
-    told = r"needs .* more on Fake 100, where .* are free; take a smaller --width"
+    told = r"needs .* more on Fake 100, where .* are free; take --precision bf16"
     with pytest.raises(UserError, match=told):
         engines.create("cuda", problem, Device(0))
     with pytest.raises(UserError, match=told):
@@ -309,85 +219,3 @@ def test_plans_share_the_room_that_they_work_in(weights_of, cupy, monkeypatch):
     CudaEngine(problem, device)
     assert "slow" in asked
     assert device._room_size == sizes["fast"]
-
-
-@pytest.fixture
-def hasty(monkeypatch):
-    """A plan is as right as another, and building takes long."""
-    monkeypatch.setattr(tuning, "TRIED", 2)
-
-
-@pytest.mark.gpu
-@pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16", "fp16"])
-@pytest.mark.parametrize("name", ["vgg16", "nin", "googlenet", "alexnet"])
-@pytest.mark.parametrize("protocol", ["2016", "modern"])
-def test_a_card_gives_the_references_losses(weights_of, precision, name, protocol):
-    bound = {"float32": 1e-4, "tf32": 2e-2, "bf16": 0.15, "fp16": 3e-2}[precision]
-    least = problems.smallest(name, protocol)
-    problem = problems.make(weights_of, name, least + 35, least + 50, protocol)
-    true, gradient = problems.reference(problem)
-    losses, found = engines.create("cuda", problem, Device(0), precision).evaluate(
-        problem.start
-    )
-    assert losses.total == pytest.approx(true.total, rel=bound)
-    np.testing.assert_allclose(losses.style, true.style, rtol=bound)
-    assert problems.relative(found, gradient) < bound
-
-
-@pytest.mark.gpu
-@pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
-@pytest.mark.parametrize("pooling", ["average", "max"])
-@pytest.mark.parametrize("protocol", ["2016", "modern"])
-def test_taps_in_one_pass_on_a_card(
-    weights_of, monkeypatch, precision, pooling, protocol
-):
-    problem = problems.make(weights_of, "vgg16", 70, 83, protocol, pooling=pooling)
-    device = Device(0)
-    two = engines.create("cuda", problem, device, precision).evaluate(problem.start)
-    monkeypatch.setattr(onepass, "FULL", 1)
-    one = engines.create("cuda", problem, device, precision).evaluate(problem.start)
-    # The sums are rounded once instead of three times.
-    bound = {"tf32": 1e-3, "bf16": 3e-2, "fp16": 4e-3}[precision]
-    assert one[0].total == pytest.approx(two[0].total, rel=1e-5)
-    assert problems.relative(one[1], two[1]) < bound
-
-
-@pytest.mark.gpu
-@pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
-@pytest.mark.parametrize("extents", [(70, 83), (129, 64)])
-def test_convolutions_by_warpgroups_on_a_card(
-    weights_of, monkeypatch, precision, extents
-):
-    problem = problems.make(weights_of, "vgg16", *extents, "modern")
-    device = Device(0)
-    theirs = engines.create("cuda", problem, device, precision)
-    if theirs._machine.units < Units.WGMMA:
-        pytest.skip(f"{theirs._machine.title} has no products by warpgroups")
-    two = theirs.evaluate(problem.start)
-    monkeypatch.setattr(first, "LEAST", 1)
-    monkeypatch.setattr(first, "ALONE", 3)
-    one = engines.create("cuda", problem, device, precision).evaluate(problem.start)
-    # Both round. Where one cuts off, TF32 is off by more.
-    bound = {"tf32": 1e-3, "bf16": 3e-2, "fp16": 4e-3}[precision]
-    assert one[0].total == pytest.approx(two[0].total, rel=bound)
-    assert problems.relative(one[1], two[1]) < bound
-
-
-@pytest.mark.gpu
-@pytest.mark.usefixtures("hasty")
-def test_a_card_takes_the_references_way(weights_of):
-    problem = problems.make(weights_of, "vgg16", 70, 75, "modern", iterations=80)
-    precise = engines.create("chainer", problem, Device(), "float32")
-    engine = engines.create("cuda", problem, Device(0), "float32")
-    readers = [engine.step() for _ in range(80)]
-    told = [precise.step()().total for _ in range(80)]
-    assert [read().total for read in readers[:20]] == pytest.approx(told[:20], rel=1e-2)
-    assert readers[-1]().total == pytest.approx(told[-1], rel=0.1)
-    assert np.abs(engine.image - precise.image).mean() < 5
-    state = engine.state
-    other = engines.create("cuda", problem, Device(0), "float32")
-    other.restore(state)
-    assert other.step()() == engine.step()()

@@ -77,6 +77,17 @@ struct alignas(16) pack {
   for (wide i = blockIdx.x * (wide)blockDim.x + threadIdx.x; i < (count); \
        i += (wide)gridDim.x * blockDim.x)
 
+// Some rows and columns of a map, the last ones left out.
+struct Region {
+  int top, left, bottom, right;
+  __device__ bool has(int row, int column) const {
+    return row >= top && row < bottom && column >= left && column < right;
+  }
+  __device__ wide index(int row, int column) const {
+    return (row - top) * (wide)(right - left) + column - left;
+  }
+};
+
 // What a pooling window does; see Pool in networks/nodes.py.
 enum { AVERAGE, MAXIMUM, ROOT };
 

@@ -171,12 +171,18 @@ struct Tapped {
   feature *y;
   unsigned char *chosen;
   int height, width, y_height, y_width, kind, rectified;
+  Region own;
 };
 
-// Windows by four, one for each member, along the rows.
+// Windows by four, one for each member, along the rows. All four are of the part of the
+// map that is summed, or none is.
 __device__ inline int across(const Tapped &map) { return ((map.width + 1) / 2 + 3) / 4; }
 __device__ inline int steps(const Tapped &map) {
   return (map.height + 1) / 2 * across(map);
+}
+
+__device__ inline bool is_own(const Tapped &map, int a, int b) {
+  return map.own.has(2 * a, 2 * (b - (int)threadIdx.x % 4));
 }
 
 // The part on the diagonal from channel `first` on, and the pooling of these channels.
@@ -194,6 +200,7 @@ __device__ inline void diagonal(Sums &sums, const Tapped &map, int first,
           1.0f / (covered(a, map.height, 2, 2, 0) * covered(b, map.width, 2, 2, 0));
       reduce(window, map.y + at, map.chosen + at, share, map.kind, map.rectified);
     }
+    if (!is_own(map, a, b)) continue;
 #pragma unroll
     for (int i = 0; i < STEPS; ++i) {
       unsigned words[2][8];
@@ -209,6 +216,7 @@ __device__ inline void beside(Sums &sums, const Tapped &map, int first,
                               int step, int stride) {
   for (; step < steps(map); step += stride) {
     int a = step / across(map), b = step % across(map) * 4 + (int)threadIdx.x % 4;
+    if (!is_own(map, a, b)) continue;
     Window<8 / MANY> rows;
     Window<1> columns;
     look<CHANNELS>(rows, map.x, map.height, map.width, a, b);
@@ -230,8 +238,10 @@ __device__ inline void beside(Sums &sums, const Tapped &map, int first,
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
 gram_64(const feature *__restrict__ x, feature *__restrict__ y,
         unsigned char *__restrict__ chosen, float *__restrict__ parts, int height,
-        int width, int y_height, int y_width, int kind, int rectified) {
-  Tapped map = {x, y, chosen, height, width, y_height, y_width, kind, rectified};
+        int width, int y_height, int y_width, int kind, int rectified, int top,
+        int left, int bottom, int right) {
+  Tapped map = {x,       y,    chosen,    height, width,
+                y_height, y_width, kind, rectified, {top, left, bottom, right}};
   int warp = threadIdx.x / LANES;
   Sums sums = {};
   diagonal<64>(sums, map, 0, blockIdx.x * WARPS + warp, gridDim.x * WARPS);
@@ -246,8 +256,10 @@ gram_64(const feature *__restrict__ x, feature *__restrict__ y,
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
 gram_128(const feature *__restrict__ x, feature *__restrict__ y,
          unsigned char *__restrict__ chosen, float *__restrict__ parts, int height,
-         int width, int y_height, int y_width, int kind, int rectified) {
-  Tapped map = {x, y, chosen, height, width, y_height, y_width, kind, rectified};
+         int width, int y_height, int y_width, int kind, int rectified, int top,
+         int left, int bottom, int right) {
+  Tapped map = {x,       y,    chosen,    height, width,
+                y_height, y_width, kind, rectified, {top, left, bottom, right}};
   enum { SETS = WARPS / 4 };
   int role = threadIdx.x / LANES % 4, set = threadIdx.x / LANES / 4;
   int step = blockIdx.x * SETS + set, stride = gridDim.x * SETS;
@@ -270,9 +282,10 @@ gram_128(const feature *__restrict__ x, feature *__restrict__ y,
   }
 }
 
-// Adds up what blocks left of a matrix.
+// Adds up what blocks left of a matrix, and what was there if asked to.
 extern "C" __global__ void gather(const float *__restrict__ partial,
-                                  float *__restrict__ gram, int count, int parts) {
+                                  float *__restrict__ gram, int count, int parts,
+                                  int adding) {
   __shared__ float sums[WARPS][LANES];
   int turn = threadIdx.x / LANES, lane = threadIdx.x % LANES;
   for (int first = blockIdx.x * LANES; first < count; first += gridDim.x * LANES) {
@@ -283,7 +296,8 @@ extern "C" __global__ void gather(const float *__restrict__ partial,
     sums[turn][lane] = sum;
     __syncthreads();
     for (int other = 1; turn == 0 && other < WARPS; ++other) sum += sums[other][lane];
-    if (turn == 0 && first + lane < count) gram[first + lane] = sum;
+    if (turn == 0 && first + lane < count)
+      gram[first + lane] = adding ? gram[first + lane] + sum : sum;
     __syncthreads();
   }
 }

@@ -36,6 +36,40 @@ extern "C" __global__ void join(const feature *gy, const feature *x, feature *gx
   }
 }
 
+// A part of a map, position after position.
+extern "C" __global__ void take(const feature *x, feature *y, int width, int channels,
+                                int top, int left, int bottom, int right) {
+  int packs = channels / MANY;
+  wide count = (wide)(bottom - top) * (right - left) * packs;
+  EACH(i, count) {
+    wide position = i / packs;
+    int row = top + (int)(position / (right - left));
+    int column = left + (int)(position % (right - left));
+    ((pack *)y)[i] = ((const pack *)x)[(row * (wide)width + column) * packs + i % packs];
+  }
+}
+
+// The gradient of such a part, into or onto that of its map; else zeros are around it.
+extern "C" __global__ void give(const feature *part, feature *gx, int height, int width,
+                                int channels, int top, int left, int bottom, int right,
+                                int adding) {
+  Region own = {top, left, bottom, right};
+  int packs = channels / MANY;
+  EACH(i, (wide)height * width * packs) {
+    int row = (int)(i / packs / width), column = (int)(i / packs % width);
+    bool inside = own.has(row, column);
+    if (adding && !inside) continue;
+    pack all;
+    if (inside) all = ((const pack *)part)[own.index(row, column) * packs + i % packs];
+    for (int k = 0; k < MANY; ++k) {
+      float sum = inside ? widen(all.at[k]) : 0.0f;
+      if (adding) sum += widen(((pack *)gx)[i].at[k]);
+      all.at[k] = narrow(sum);
+    }
+    ((pack *)gx)[i] = all;
+  }
+}
+
 // Some channels of one map to some channels of another, where mask > 0 if there is one.
 // Channels that fill up are set to zero where a whole map is written.
 extern "C" __global__ void carry(const feature *x, const feature *mask, feature *y,

@@ -24,15 +24,16 @@ extern "C" __global__ void collect(const feature *gx, float *gradient, int pixel
 }
 
 // Adds that of the total variation, whose weighted value it adds up. down and right are
-// the weight over the number of differences in either direction.
+// the weight over the number of differences in either direction. Of the rows from begin
+// up to end: a row belongs to a pair with the one below it.
 extern "C" __global__ void vary(const float *picture, float *gradient, float *partial,
-                                int height, int width, int planes, float down,
-                                float right) {
+                                int height, int width, int planes, int begin, int end,
+                                float down, float right) {
   float total = 0.0f;
-  wide pixels = (wide)height * width;
-  EACH(i, planes * pixels) {
-    wide pixel = i % pixels;
-    int row = (int)(pixel / width), column = (int)(pixel % width);
+  wide part = (wide)(end - begin) * width;
+  EACH(place, planes * part) {
+    int row = begin + (int)(place % part / width), column = (int)(place % width);
+    wide i = (place / part * height + row) * width + column;
     float own = picture[i], sum = gradient[i];
     if (row + 1 < height) {
       float step = picture[i + width] - own;
@@ -51,11 +52,43 @@ extern "C" __global__ void vary(const float *picture, float *gradient, float *pa
   add_up(total, partial);
 }
 
-// Adam and the clip. bounds: the lowest value of each plane, then the highest.
+extern "C" __global__ void clear(float *x, wide count) {
+  EACH(i, count) x[i] = 0.0f;
+}
+
+// A window of a picture as a picture of its own, or onto that of its gradient. What is
+// outside of the picture is zero, or left out.
+extern "C" __global__ void cut(const float *picture, float *window, int height,
+                               int width, int planes, int top, int left, int rows,
+                               int columns) {
+  wide pixels = (wide)rows * columns;
+  EACH(i, planes * pixels) {
+    int row = top + (int)(i % pixels / columns), column = left + (int)(i % columns);
+    bool inside = row >= 0 && row < height && column >= 0 && column < width;
+    wide at = (i / pixels * height + row) * width + column;
+    window[i] = inside ? picture[at] : 0.0f;
+  }
+}
+
+extern "C" __global__ void put_back(const float *window, float *gradient, int height,
+                                int width, int planes, int top, int left, int rows,
+                                int columns) {
+  wide pixels = (wide)rows * columns;
+  EACH(i, planes * pixels) {
+    int row = top + (int)(i % pixels / columns), column = left + (int)(i % columns);
+    bool inside = row >= 0 && row < height && column >= 0 && column < width;
+    wide at = (i / pixels * height + row) * width + column;
+    if (inside) gradient[at] += window[i];
+  }
+}
+
+// Adam and the clip. bounds: the lowest value of each plane, then the highest. corner:
+// is told the first value before it is clipped, if there is a place for it.
 extern "C" __global__ void move(float *picture, float *first, float *second,
                                 const float *gradient, const float *bounds,
-                                const float *rates, const int *counter, int pixels,
-                                int planes, float beta1, float beta2, float epsilon) {
+                                const float *rates, const int *counter, float *corner,
+                                int pixels, int planes, float beta1, float beta2,
+                                float epsilon) {
   float rate = rates[counter[0]];
   EACH(i, planes * (wide)pixels) {
     int plane = (int)(i / pixels);
@@ -65,8 +98,17 @@ extern "C" __global__ void move(float *picture, float *first, float *second,
     float to = picture[i] - rate * m / (sqrtf(v) + epsilon);
     first[i] = m;
     second[i] = v;
+    if (corner && i == 0) corner[0] = to;
     // A NaN must stay one, to be seen.
     to = to < bounds[plane] ? bounds[plane] : to;
     picture[i] = to > bounds[planes + plane] ? bounds[planes + plane] : to;
   }
+}
+
+// What the program of 2016 did where its clip changed the first value: see
+// clip_by_pixel in engines/steps.py.
+extern "C" __global__ void truncate(float *picture, const float *corner,
+                                    const float *bounds, int planes, wide count) {
+  if (corner[0] >= bounds[0] && corner[0] <= bounds[planes]) return;
+  EACH(i, count) picture[i] = truncf(picture[i]);
 }

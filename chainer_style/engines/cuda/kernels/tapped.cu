@@ -13,7 +13,9 @@ struct Pooled {
   int height, width, y_height, y_width, kernel, kind;
 };
 
+// The positions of which there are losses, and the content's features there.
 struct Wanted {
+  Region own;
   const feature *content;
   float slope;
 };
@@ -29,8 +31,7 @@ struct Share {
   int place;
 };
 
-__device__ inline Share share_of(const Pooled &p, wide position, int channels) {
-  int row = (int)(position / p.width), column = (int)(position % p.width);
+__device__ inline Share share_of(const Pooled &p, int row, int column, int channels) {
   int a = row / p.kernel, b = column / p.kernel;
   Share share = {0, 0.0f, 0};
   if (a >= p.y_height || b >= p.y_width) return share;
@@ -72,7 +73,12 @@ __device__ inline float finish(const feature *__restrict__ x, feature *__restric
                                int half) {
   enum { QUADS = BROAD / 4 / MANY, BATCH = QUADS < 4 ? QUADS : 4 };
   int member = threadIdx.x % 4;
-  Share share = share_of(pooled, position, CHANNELS);
+  int row = (int)(position / pooled.width), column = (int)(position % pooled.width);
+  bool counts = wanted.own.has(row, column);
+  const feature *content = 0;
+  if (counts && wanted.content)
+    content = wanted.content + wanted.own.index(row, column) * CHANNELS + left;
+  Share share = share_of(pooled, row, column, CHANNELS);
   wide own = position * CHANNELS + left, given = share.at + left;
   float total = 0.0f;
   // All loads of a batch are on their way before the first is waited for.
@@ -85,7 +91,7 @@ __device__ inline float finish(const feature *__restrict__ x, feature *__restric
       int c = channel_of(member, (first + q) * MANY);
       seen[q] = *(const pack *)(x + own + c);
       back[q] = *(const pack *)(pooled.gy + given + c);
-      if (wanted.content) goal[q] = *(const pack *)(wanted.content + own + c);
+      if (content) goal[q] = *(const pack *)(content + c);
       if (pooled.kind == MAXIMUM)
         chosen[q] = *(const places *)(pooled.chosen + given + c);
     }
@@ -95,9 +101,9 @@ __device__ inline float finish(const feature *__restrict__ x, feature *__restric
 #pragma unroll
       for (int k = 0; k < MANY; ++k) {
         int element = (first + q) * MANY + k;
-        float sum = sums[element / 2][half * 2 + element % 2];
+        float sum = counts ? sums[element / 2][half * 2 + element % 2] : 0.0f;
         float value = widen(seen[q].at[k]), factor = share.factor;
-        if (wanted.content) {
+        if (content) {
           float off = value - widen(goal[q].at[k]);
           total += off * off;
           sum += wanted.slope * off;
@@ -165,9 +171,10 @@ tapped_64(const feature *__restrict__ x, const feature *__restrict__ error,
           const feature *__restrict__ gy, const unsigned char *__restrict__ chosen,
           const feature *__restrict__ content, feature *__restrict__ gx, float *partial,
           int height, int width, int y_height, int y_width, int kernel, int kind,
-          float slope, int masked) {
+          int top, int left, int bottom, int right, float slope, int masked) {
   Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
-  tapped<64, 64>(x, error, gx, pooled, {content, slope}, partial, masked);
+  Wanted wanted = {{top, left, bottom, right}, content, slope};
+  tapped<64, 64>(x, error, gx, pooled, wanted, partial, masked);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
@@ -175,9 +182,10 @@ tapped_128(const feature *__restrict__ x, const feature *__restrict__ error,
            const feature *__restrict__ gy, const unsigned char *__restrict__ chosen,
            const feature *__restrict__ content, feature *__restrict__ gx, float *partial,
            int height, int width, int y_height, int y_width, int kernel, int kind,
-           float slope, int masked) {
+           int top, int left, int bottom, int right, float slope, int masked) {
   Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
-  tapped<128, 64>(x, error, gx, pooled, {content, slope}, partial, masked);
+  Wanted wanted = {{top, left, bottom, right}, content, slope};
+  tapped<128, 64>(x, error, gx, pooled, wanted, partial, masked);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
@@ -185,7 +193,8 @@ tapped_256(const feature *__restrict__ x, const feature *__restrict__ error,
            const feature *__restrict__ gy, const unsigned char *__restrict__ chosen,
            const feature *__restrict__ content, feature *__restrict__ gx, float *partial,
            int height, int width, int y_height, int y_width, int kernel, int kind,
-           float slope, int masked) {
+           int top, int left, int bottom, int right, float slope, int masked) {
   Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
-  tapped<256, 64>(x, error, gx, pooled, {content, slope}, partial, masked);
+  Wanted wanted = {{top, left, bottom, right}, content, slope};
+  tapped<256, 64>(x, error, gx, pooled, wanted, partial, masked);
 }

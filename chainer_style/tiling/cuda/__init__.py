@@ -1,0 +1,1 @@
+"""Tiles by engine ``cuda``: the picture, its gradient and all targets stay there."""
