@@ -96,7 +96,7 @@ class HostMachine(Machine):
         self.units = units if self.format.tensor_cores else Units.NONE
         self.memory = memory
         self.blocks = {}
-        self.captures = self.waits = 0
+        self.captures = self.waits = self.peak = 0
         self.expected = []
 
     # -- memory ------------------------------------------------------------
@@ -105,6 +105,7 @@ class HostMachine(Machine):
         room = np.zeros(size + 256, np.uint8)
         address = -(-room.ctypes.data // 256) * 256
         self.blocks[address] = room
+        self.peak = max(self.peak, sum(map(self.size, self.blocks)))
         return address
 
     def free(self, address):

@@ -41,7 +41,7 @@ def moving(planes: int, pixels: int, epsilon: float, *, by_pixel: bool) -> list[
     steps = [Launch("move", (*given, BETA1, BETA2, epsilon), count)]
     if by_pixel:
         ends = ("picture", "corner", "bounds", planes, count)
-        steps.append(Launch("truncate", ends, count))
+        steps.append(Launch("to_integers", ends, count))
     return steps
 
 

@@ -107,10 +107,8 @@ def predicted(problem: Problem, machine: Machine, ranks: Ranks, side: int) -> in
     width, network = machine.format.bytes, problem.network
     scales = {tap.node: 1.0 for tap in network.taps if tap.content}
     content, style = _grids(problem, ranks, side)
-    room = max(
-        _of_tiles(Drafts(grid, width, machine.units, own))
-        for grid, own in ((content, scales), (style, {}))
-    )
+    first = _of_tiles(Drafts(style, width, machine.units, {}))
+    second = _of_tiles(Drafts(content, width, machine.units, scales))
     channels = {t.node: filled(content.shapes[t.node].channels) for t in network.taps}
     matrices = sum((FLOAT + width) * side**2 for side in channels.values())
     features: int = sum(
@@ -123,8 +121,8 @@ def predicted(problem: Problem, machine: Machine, ranks: Ranks, side: int) -> in
     top, bottom = min(w.top for w in windows), max(w.bottom for w in windows)
     planes = content.shapes[INPUT].channels
     pictures: int = 4 * FLOAT * planes * (bottom - top + 2) * content.width
-    held: int = matrices + features + pictures + parameters.size(width, network)
-    return room + held
+    always: int = matrices + parameters.size(width, network)
+    return always + max(first, second + features + pictures)
 
 
 def _of_tiles(drafts: Drafts) -> int:

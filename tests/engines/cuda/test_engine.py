@@ -174,6 +174,21 @@ def test_the_picture_goes_the_references_way(weights_of, machine, protocol):
     assert (engine.image <= high).all()
 
 
+@pytest.mark.parametrize("corner", [3.25, 500.0])
+def test_the_clip_of_2016_is_kept(weights_of, machine, corner):
+    """Where the first value is clipped, all are cut to integers."""
+    problem = problems.make(weights_of, "vgg16", 12, 16, learning_rate=4.0)
+    problem.start[0, 0, 0, 0] = corner
+    precise = engines.create("chainer", problem, Device(), "float64")
+    engine = CudaEngine(problem, machine())
+    engine.step()
+    precise.step()
+    whole = engine.image == np.trunc(engine.image)
+    assert whole.all() == (corner > 136)
+    # A value next to an integer may be cut to it, or to the one before.
+    assert np.abs(engine.image - precise.image).mean() < 0.02
+
+
 def test_losses_are_told_later(weights_of, machine, monkeypatch):
     """Any number of iterations later, in any order, and those of evaluations beside."""
     monkeypatch.setattr(windows, "LENGTH", 4)

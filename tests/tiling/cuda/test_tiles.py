@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import host_machine
 import numpy as np
 import problems
@@ -21,6 +23,13 @@ def tiled(problem, machine, side):
     return create.tiled(problem, machine, Alone(), side)
 
 
+def shallow(problem):
+    """Return a problem of two taps: margins of a few pixels."""
+    network = problem.network
+    node = network.taps[1].node
+    return dataclasses.replace(problem, network=network.upto(node))
+
+
 def agree(found, true, start, bound, of_gradient):
     losses, gradient = found.evaluate(start)
     expected, wanted = true.evaluate(start)
@@ -32,24 +41,29 @@ def agree(found, true, start, bound, of_gradient):
 
 
 @pytest.mark.parametrize(
-    ("name", "protocol", "precision"),
+    ("name", "protocol"),
     [
-        ("vgg16", "2016", "float32"),
-        ("vgg16", "modern", "bf16"),
-        ("nin", "2016", "float32"),
-        ("googlenet", "modern", "float32"),
-        pytest.param("vgg19", "modern", "float32", marks=pytest.mark.slow),
-        pytest.param("illust2vec", "modern", "float32", marks=pytest.mark.slow),
+        ("vgg16", "2016"),
+        ("nin", "2016"),
+        ("googlenet", "modern"),
+        pytest.param("vgg19", "modern", marks=pytest.mark.slow),
+        pytest.param("illust2vec", "modern", marks=pytest.mark.slow),
     ],
 )
-def test_they_agree(weights_of, machine, name, protocol, precision):
+def test_they_agree(weights_of, machine, name, protocol):
     least = problems.smallest(name, protocol)
-    problem = problems.make(weights_of, name, least + 39, least + 62, protocol)
-    found = tiled(problem, machine(precision), 32)
+    problem = problems.make(weights_of, name, least + 35, least + 50, protocol)
+    found = tiled(problem, machine(), 32)
     assert len(found.grid.tiles) > 3
-    # In bfloat16 sums of tiles are rounded where those of the whole are not.
-    bounds = (1e-5, 1e-3) if precision == "bf16" else (1e-5, 2e-5)
-    agree(found, CudaEngine(problem, machine(precision)), problem.start, *bounds)
+    agree(found, CudaEngine(problem, machine()), problem.start, 1e-5, 2e-5)
+
+
+def test_they_agree_in_half_the_bits(weights_of, machine):
+    """What tiles share is rounded in each of them: gradients to one part in 256."""
+    problem = shallow(problems.make(weights_of, "vgg16", 37, 51, "modern"))
+    found = tiled(problem, machine("bf16"), 16)
+    true = CudaEngine(problem, machine("bf16"))
+    agree(found, true, problem.start, 1e-4, 2**-8)
 
 
 @pytest.fixture
@@ -64,18 +78,20 @@ def few(monkeypatch):
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
 @pytest.mark.parametrize(
     ("extents", "protocol", "pooling"),
-    [((30, 76), "2016", "average"), ((37, 51), "modern", "max")],
+    [((18, 76), "2016", "average"), ((37, 40), "modern", "max")],
 )
 def test_taps_that_poolings_read_in_one_pass(
     weights_of, machine, extents, protocol, pooling, precision
 ):
     problem = problems.make(weights_of, "vgg16", *extents, protocol, pooling=pooling)
+    third = problem.network.taps[2].node
+    problem = dataclasses.replace(problem, network=problem.network.upto(third))
     found = tiled(problem, machine(precision), 16)
     assert len(found.grid.tiles) > 3
     programs = found._tiles._drafts.of(found.grid.tiles[0])
     kernels = {getattr(s, "kernel", "") for p in programs.all for s in p.steps}
     assert {"gram_64", "gram_128", "gather", "tapped_64", "tapped_128"} < kernels
-    bounds = (1e-5, 2e-3) if precision == "bf16" else (1e-5, 2e-5)
+    bounds = (1e-4, 2**-7) if precision == "bf16" else (1e-5, 2e-5)
     agree(found, CudaEngine(problem, machine(precision)), problem.start, *bounds)
 
 
@@ -83,7 +99,7 @@ def test_taps_that_poolings_read_in_one_pass(
 def test_the_first_convolutions_by_warpgroups(weights_of, machine, monkeypatch):
     monkeypatch.setattr(first, "LEAST", 1)
     monkeypatch.setattr(first, "ALONE", 3)
-    problem = problems.make(weights_of, "vgg16", 20, 70, "modern")
+    problem = shallow(problems.make(weights_of, "vgg16", 20, 60, "modern"))
     found = tiled(problem, machine("tf32", units=Units.WGMMA), 32)
     true = CudaEngine(problem, machine("tf32", units=Units.WGMMA))
     agree(found, true, problem.start, 1e-5, 2e-5)
@@ -92,8 +108,8 @@ def test_the_first_convolutions_by_warpgroups(weights_of, machine, monkeypatch):
 @settings(max_examples=5)
 @given(
     st.sampled_from(["vgg16", "nin"]),
-    st.integers(0, 60),
-    st.integers(0, 60),
+    st.integers(0, 40),
+    st.integers(0, 40),
     st.integers(8, 100),
 )
 def test_they_agree_at_any_size(weights_of, name, height, width, side):
@@ -111,6 +127,7 @@ def test_they_agree_at_any_size(weights_of, name, height, width, side):
 @pytest.mark.parametrize("protocol", ["2016", "modern"])
 def test_the_picture_goes_the_same_way(weights_of, machine, protocol):
     problem = problems.make(weights_of, "vgg16", 25, 40, protocol, iterations=6)
+    problem = shallow(problem)
     if protocol == "2016":
         problem.start[0, 0, 0, 0] = 500
     found, true = tiled(problem, machine(), 16), CudaEngine(problem, machine())
@@ -132,7 +149,7 @@ def test_the_picture_goes_the_same_way(weights_of, machine, protocol):
 
 
 def test_programs_are_captured_once_and_it_waits_once_an_iteration(weights_of, machine):
-    problem = problems.make(weights_of, "vgg16", 40, 40, "modern", iterations=9)
+    problem = shallow(problems.make(weights_of, "vgg16", 40, 40, "modern"))
     device = machine()
     found = tiled(problem, device, 16)
     found.step()
@@ -141,13 +158,13 @@ def test_programs_are_captured_once_and_it_waits_once_an_iteration(weights_of, m
         found.step()
     assert device.captures == captures
     assert len(device.blocks) == blocks
-    # The matrices of four taps and the total variation, whatever the number of tiles.
+    # The matrices of two taps and the total variation, whatever the number of tiles.
     assert len(found.grid.tiles) == 9
-    assert device.waits == waits + 3 * (4 + 1)
+    assert device.waits == waits + 3 * (2 + 1)
 
 
 def test_nothing_is_read_before_it_is_written(weights_of, machine):
-    problem = problems.make(weights_of, "vgg16", 41, 50, "modern")
+    problem = shallow(problems.make(weights_of, "vgg16", 41, 50, "modern"))
     device = machine()
     found = tiled(problem, device, 16)
     losses, gradient = found.evaluate(problem.start)

@@ -107,8 +107,8 @@ extern "C" __global__ void move(float *picture, float *first, float *second,
 
 // What the program of 2016 did where its clip changed the first value: see
 // clip_by_pixel in engines/steps.py.
-extern "C" __global__ void truncate(float *picture, const float *corner,
-                                    const float *bounds, int planes, wide count) {
+extern "C" __global__ void to_integers(float *picture, const float *corner,
+                                       const float *bounds, int planes, wide count) {
   if (corner[0] >= bounds[0] && corner[0] <= bounds[planes]) return;
   EACH(i, count) picture[i] = truncf(picture[i]);
 }
