@@ -332,7 +332,7 @@ def prepare(
     if engine == "auto":
         taken = engines.fastest(settings, device, precision)
     engines.check_precision(taken, precision)
-    limits.check(settings, engine)
+    limits.check(settings, taken)
     setup = Setup(content, style, settings, network_for(settings))
     if resume is not None:
         return _resumed(Path(resume), setup, weights, seed, watch, make)

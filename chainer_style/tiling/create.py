@@ -70,6 +70,11 @@ class Limits:
         """
         if self.tile is not None and self.tile < 1:
             raise UserError(f"tiles of {self.tile} pixels; choose 1 or more")
+        if self.memory is not None and engine == "cuda":
+            raise UserError(
+                "the engine 'cuda' takes what its GPU has free; leave --memory out, "
+                "or choose --tile"
+            )
         if self.memory is not None and engine not in ("auto", "cpu"):
             raise UserError(
                 f"the engine {engine!r} predicts no memory; leave --memory out and "

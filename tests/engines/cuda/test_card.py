@@ -10,6 +10,8 @@ from chainer_style import engines
 from chainer_style.engines.base import Device
 from chainer_style.engines.cuda import first, onepass, tuning
 from chainer_style.engines.cuda.steps import Units
+from chainer_style.tiling import create as tiling
+from chainer_style.tiling.create import Limits
 
 
 @pytest.fixture
@@ -92,3 +94,25 @@ def test_a_card_takes_the_references_way(weights_of):
     other = engines.create("cuda", problem, Device(0), "float32")
     other.restore(state)
     assert other.step()() == engine.step()()
+
+
+@pytest.mark.gpu
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+@pytest.mark.parametrize("full", [1, onepass.FULL])
+@pytest.mark.parametrize(
+    ("name", "pooling"), [("vgg16", "average"), ("vgg16", "max"), ("nin", "max")]
+)
+def test_tiles_on_a_card(weights_of, monkeypatch, name, pooling, full, precision):
+    monkeypatch.setattr(onepass, "FULL", full)
+    problem = problems.make(weights_of, name, 150, 221, "modern", pooling=pooling)
+    given = problem, Device(0), precision
+    true, wanted = tiling.create("cuda", *given).evaluate(problem.start)
+    tiled = tiling.create("cuda", *given, limits=Limits(tile=64))
+    losses, gradient = tiled.evaluate(problem.start)
+    # What tiles share is rounded in each of them, and maxima may be others.
+    bound = {"float32": 1e-2, "tf32": 2e-2, "bf16": 0.1}[precision]
+    assert losses.total == pytest.approx(true.total, rel=bound / 10)
+    assert problems.relative(gradient, wanted) < bound
+    before = tiled.step()().total
+    assert min(tiled.step()().total for _ in range(5)) < before

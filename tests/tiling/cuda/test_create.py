@@ -9,7 +9,7 @@ import numpy as np
 import problems
 import pytest
 
-from chainer_style import engines
+from chainer_style import engines, protocols
 from chainer_style.engines.base import Device
 from chainer_style.engines.cuda.device import CudaDevice
 from chainer_style.engines.cuda.engine import CudaEngine
@@ -63,6 +63,11 @@ def test_no_tile_fits(problem, machine):
 def test_tiles_are_not_computed_in_fp16(problem, machine):
     with pytest.raises(UserError, match="tiles in tf32, float32 or bf16; take"):
         create.create(problem, machine("fp16"), Alone(), 32)
+
+
+def test_no_budget_is_given_to_a_device():
+    with pytest.raises(UserError, match="takes what its GPU has free; leave --memory"):
+        Limits(memory=1 << 30).check(protocols.get("modern"), "cuda")
 
 
 class Below(Alone):
