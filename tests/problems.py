@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 
 from chainer_style import images, protocols, transfer
 from chainer_style.engines.base import Device, Problem
@@ -63,3 +64,15 @@ def relative(found, true):
 def reference(problem):
     """Return the losses and the gradient of the reference in double precision."""
     return ChainerEngine(problem, Device(), "float64").evaluate(problem.start)
+
+
+def agree(found, true, start, bound, of_gradient):
+    """Hold an engine's losses and gradient against another's."""
+    losses, gradient = found.evaluate(start)
+    expected, wanted = true.evaluate(start)
+    assert losses.total == pytest.approx(expected.total, rel=bound)
+    # A single tap's Gram matrix may be of a few positions, and close to its target.
+    np.testing.assert_allclose(losses.content, expected.content, rtol=10 * bound)
+    np.testing.assert_allclose(losses.style, expected.style, rtol=10 * bound)
+    assert losses.variation == pytest.approx(expected.variation, rel=bound)
+    assert relative(gradient, wanted) < of_gradient

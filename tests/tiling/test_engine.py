@@ -40,14 +40,7 @@ ReLU, or a maximum, lets its gradient pass."""
 
 
 def agree(found, true, start, bound=LOSS, of_gradient=GRADIENT):
-    losses, gradient = found.evaluate(start)
-    expected, wanted = true.evaluate(start)
-    assert losses.total == pytest.approx(expected.total, rel=bound)
-    # A single tap's Gram matrix may be of a few positions, and close to its target.
-    np.testing.assert_allclose(losses.content, expected.content, rtol=10 * bound)
-    np.testing.assert_allclose(losses.style, expected.style, rtol=10 * bound)
-    assert losses.variation == pytest.approx(expected.variation, rel=bound)
-    assert problems.relative(gradient, wanted) < of_gradient
+    problems.agree(found, true, start, bound, of_gradient)
 
 
 @pytest.mark.parametrize(

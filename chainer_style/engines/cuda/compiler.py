@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from chainer_style.engines.arena import Part
 from chainer_style.engines.cuda.backward import Backward, Slopes, signs_of
@@ -10,10 +10,9 @@ from chainer_style.engines.cuda.draft import Draft
 from chainer_style.engines.cuda.moving import moving, variation
 from chainer_style.engines.cuda.objective import Objective, TapTerms
 from chainer_style.engines.cuda.sized import Sized
-from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Product, Program, Units
-from chainer_style.networks import INPUT, Network
+from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Product, Program
+from chainer_style.networks import INPUT
 from chainer_style.networks.nodes import Node, Pool
-from chainer_style.networks.regions import Region
 
 
 class Compiler:
@@ -21,17 +20,8 @@ class Compiler:
 
     Parameters
     ----------
-    network
-        Up to its taps.
-    height, width
-        Of the picture.
-    width_of_feature
-        Bytes of a feature.
-    units
-        What kernels may multiply with.
-    own
-        Of a tile: by tap, the positions that are its own; taps of which it has none
-        are left out. None: the picture is whole.
+    sized
+        The network, of that size.
 
     Raises
     ------
@@ -39,19 +29,9 @@ class Compiler:
         If the network has a node that no kernel computes.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        height: int,
-        width: int,
-        width_of_feature: int,
-        *,
-        units: Units = Units.NONE,
-        own: Mapping[str, Region] | None = None,
-    ) -> None:
-        extents = height, width, width_of_feature
-        self._sized = sized = Sized(network, *extents, units=units, own=own)
-        self._network, self.shapes = network, sized.shapes
+    def __init__(self, sized: Sized) -> None:
+        self._sized = sized
+        self._network, self.shapes = sized.network, sized.shapes
         self._layers, self._areas = sized.layers, sized.areas
 
     def map(self, node: str) -> str:

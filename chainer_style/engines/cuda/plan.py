@@ -14,6 +14,7 @@ from chainer_style.engines.cuda.compiler import Compiler
 from chainer_style.engines.cuda.machine import Machine, Run
 from chainer_style.engines.cuda.nodes import filled
 from chainer_style.engines.cuda.objective import Objective
+from chainer_style.engines.cuda.sized import Sized
 from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Program, Units, aligned
 from chainer_style.engines.cuda.windows import LENGTH
 from chainer_style.networks import Network
@@ -77,7 +78,7 @@ class Plan:
     def _compiled(self, network: Network, height: int, width: int) -> Compiler:
         machine = self._machine
         extents = height, width, machine.format.bytes
-        return Compiler(network, *extents, units=machine.units)
+        return Compiler(Sized(network, *extents, units=machine.units))
 
     def _drafted(self, problem: Problem) -> Program:
         """Return the program of an iteration, but for the weights of its losses."""
@@ -218,7 +219,7 @@ def predicted(problem: Problem, width: int, *, units: Units = Units.NONE) -> int
     """
     network: Network = problem.network
     height, width_px = problem.content.shape[2:]
-    compiler = Compiler(network, height, width_px, width, units=units)
+    compiler = Compiler(Sized(network, height, width_px, width, units=units))
     arena = compiler.iteration(_anything(problem, compiler), 1e-8).arrange().size
     shapes = [compiler.shapes[tap.node] for tap in network.taps]
     held: int = sum(FLOAT * filled(shape.channels) ** 2 for shape in shapes)

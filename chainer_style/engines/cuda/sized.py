@@ -29,7 +29,8 @@ class Sized:
     units
         What kernels may multiply with.
     own
-        By tap, the positions of which there are losses; None: all of all taps.
+        Of a tile: by tap, the positions that are its own, of which there are losses;
+        taps of which it has none are left out. None: the picture is whole.
 
     Attributes
     ----------

@@ -15,6 +15,7 @@ from chainer_style.engines.cuda.backward import Slopes
 from chainer_style.engines.cuda.compiler import Compiler
 from chainer_style.engines.cuda.machine import Machine, Run
 from chainer_style.engines.cuda.nodes import filled
+from chainer_style.engines.cuda.sized import Sized
 from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Launch, Program, Units
 from chainer_style.networks.regions import Region
 from chainer_style.tiling.base import Array, Passed, Tiles
@@ -100,7 +101,8 @@ class Drafts:
         key = tuple(own.items())
         if key not in self._made:
             extents = *self.windows.extents, self._width
-            compiler = Compiler(tile.network, *extents, units=self._units, own=own)
+            sized = Sized(tile.network, *extents, units=self._units, own=own)
+            compiler = Compiler(sized)
             content = {t: s for t, s in self._scales.items() if t in own}
             partials = {
                 tap: Part("partial", FLOAT * BLOCKS * list(self._scales).index(tap))

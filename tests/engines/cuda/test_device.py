@@ -16,6 +16,7 @@ from chainer_style.engines.base import Device
 from chainer_style.engines.cuda.compiler import Compiler
 from chainer_style.engines.cuda.device import CudaDevice, format_of
 from chainer_style.engines.cuda.engine import CudaEngine
+from chainer_style.engines.cuda.sized import Sized
 from chainer_style.engines.cuda.steps import Units
 from chainer_style.errors import UserError
 
@@ -106,7 +107,7 @@ def test_what_its_kernels_multiply_with(
 def test_blocks_that_share_all_filters_can_be_had(width):
     """As much as the H100 has for one: 227 KiB."""
     network = networks.get("vgg16").upto_taps()
-    compiler = Compiler(network, 512, 512, width, units=Units.WGMMA)
+    compiler = Compiler(Sized(network, 512, 512, width, units=Units.WGMMA))
     shared = [
         step.shared
         for step in compiler.grams().steps

@@ -30,16 +30,6 @@ def shallow(problem):
     return dataclasses.replace(problem, network=network.upto(node))
 
 
-def agree(found, true, start, bound, of_gradient):
-    losses, gradient = found.evaluate(start)
-    expected, wanted = true.evaluate(start)
-    assert losses.total == pytest.approx(expected.total, rel=bound)
-    np.testing.assert_allclose(losses.content, expected.content, rtol=10 * bound)
-    np.testing.assert_allclose(losses.style, expected.style, rtol=10 * bound)
-    assert losses.variation == pytest.approx(expected.variation, rel=bound)
-    assert problems.relative(gradient, wanted) < of_gradient
-
-
 @pytest.mark.parametrize(
     ("name", "protocol"),
     [
@@ -55,7 +45,7 @@ def test_they_agree(weights_of, machine, name, protocol):
     problem = problems.make(weights_of, name, least + 35, least + 50, protocol)
     found = tiled(problem, machine(), 32)
     assert len(found.grid.tiles) > 3
-    agree(found, CudaEngine(problem, machine()), problem.start, 1e-5, 2e-5)
+    problems.agree(found, CudaEngine(problem, machine()), problem.start, 1e-5, 2e-5)
 
 
 def test_they_agree_in_half_the_bits(weights_of, machine):
@@ -63,7 +53,7 @@ def test_they_agree_in_half_the_bits(weights_of, machine):
     problem = shallow(problems.make(weights_of, "vgg16", 37, 51, "modern"))
     found = tiled(problem, machine("bf16"), 16)
     true = CudaEngine(problem, machine("bf16"))
-    agree(found, true, problem.start, 1e-4, 2**-8)
+    problems.agree(found, true, problem.start, 1e-4, 2**-8)
 
 
 @pytest.fixture
@@ -92,7 +82,9 @@ def test_taps_that_poolings_read_in_one_pass(
     kernels = {getattr(s, "kernel", "") for p in programs.all for s in p.steps}
     assert {"gram_64", "gram_128", "gather", "tapped_64", "tapped_128"} < kernels
     bounds = (1e-4, 2**-7) if precision == "bf16" else (1e-5, 2e-5)
-    agree(found, CudaEngine(problem, machine(precision)), problem.start, *bounds)
+    problems.agree(
+        found, CudaEngine(problem, machine(precision)), problem.start, *bounds
+    )
 
 
 @pytest.mark.usefixtures("few")
@@ -102,7 +94,7 @@ def test_the_first_convolutions_by_warpgroups(weights_of, machine, monkeypatch):
     problem = shallow(problems.make(weights_of, "vgg16", 20, 60, "modern"))
     found = tiled(problem, machine("tf32", units=Units.WGMMA), 32)
     true = CudaEngine(problem, machine("tf32", units=Units.WGMMA))
-    agree(found, true, problem.start, 1e-5, 2e-5)
+    problems.agree(found, true, problem.start, 1e-5, 2e-5)
 
 
 @settings(max_examples=5)
@@ -121,7 +113,7 @@ def test_they_agree_at_any_size(weights_of, name, height, width, side):
         problems.make(weights_of, name, least + height, least + width, "2016")
     )
     found = tiled(problem, machine(), side)
-    agree(found, CudaEngine(problem, machine()), problem.start, 1e-5, 1e-5)
+    problems.agree(found, CudaEngine(problem, machine()), problem.start, 1e-5, 1e-5)
 
 
 @pytest.mark.parametrize("protocol", ["2016", "modern"])

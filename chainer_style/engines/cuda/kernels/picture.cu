@@ -58,27 +58,34 @@ extern "C" __global__ void clear(float *x, wide count) {
 
 // A window of a picture as a picture of its own, or onto that of its gradient. What is
 // outside of the picture is zero, or left out.
+struct Frame {
+  int height, width, top, left, rows, columns;
+  // Where a number of the window is in the picture; below zero: nowhere.
+  __device__ wide place(wide i) const {
+    wide pixels = (wide)rows * columns;
+    int row = top + (int)(i % pixels / columns), column = left + (int)(i % columns);
+    if (row < 0 || row >= height || column < 0 || column >= width) return -1;
+    return (i / pixels * height + row) * width + column;
+  }
+};
+
 extern "C" __global__ void cut(const float *picture, float *window, int height,
                                int width, int planes, int top, int left, int rows,
                                int columns) {
-  wide pixels = (wide)rows * columns;
-  EACH(i, planes * pixels) {
-    int row = top + (int)(i % pixels / columns), column = left + (int)(i % columns);
-    bool inside = row >= 0 && row < height && column >= 0 && column < width;
-    wide at = (i / pixels * height + row) * width + column;
-    window[i] = inside ? picture[at] : 0.0f;
+  Frame frame = {height, width, top, left, rows, columns};
+  EACH(i, planes * (wide)rows * columns) {
+    wide at = frame.place(i);
+    window[i] = at < 0 ? 0.0f : picture[at];
   }
 }
 
 extern "C" __global__ void put_back(const float *window, float *gradient, int height,
                                 int width, int planes, int top, int left, int rows,
                                 int columns) {
-  wide pixels = (wide)rows * columns;
-  EACH(i, planes * pixels) {
-    int row = top + (int)(i % pixels / columns), column = left + (int)(i % columns);
-    bool inside = row >= 0 && row < height && column >= 0 && column < width;
-    wide at = (i / pixels * height + row) * width + column;
-    if (inside) gradient[at] += window[i];
+  Frame frame = {height, width, top, left, rows, columns};
+  EACH(i, planes * (wide)rows * columns) {
+    wide at = frame.place(i);
+    if (at >= 0) gradient[at] += window[i];
   }
 }
 
