@@ -26,7 +26,7 @@ WORDS: Mapping[str, str] = {
     MOVES: r"memcpy|memset|fillfunctor|\bfill\b",
     # The kernels of engine cuda are called by one word each.
     UPDATE: r"adam|clip|clamp|multi_?tensor|update"
-    r"|^(spread|collect|assemble|vary|move)$",
+    r"|^(spread|collect|assemble|vary|move|clear|cut|put_back|to_integers)$",
     LAYOUT: r"nchw.?to|nhwc.?to|tonchw|tonhwc|convert|transpose|im2col|col2im|layout",
     POOLING: r"pool",
     GRAM: r"gram|syrk|^gather$",
@@ -37,7 +37,7 @@ WORDS: Mapping[str, str] = {
     "products": r"gemm|gemv|nvjet|cublas|cutlass|xmma|matmul|triton_mm|triton_tem",
     REDUCE: r"reduce|reduction|triton_(red|per)|_sum|sum_|\bsum\b|splitk",
     POINTWISE: r"relu|threshold|elementwise|vectorized|triton_poi|cupy_|bias|add"
-    r"|^(rectify|shift|join|carry|(de)?normalise)$",
+    r"|^(rectify|shift|join|carry|take|give|(de)?normalise)$",
 }
 """What the name of a kernel says it does; the first that fits counts. Products of
 matrices are Gram matrices and their gradients, but where a convolution becomes one."""
