@@ -149,7 +149,7 @@ class CudaTiles(Tiles):
         form = machine.format
         self._drafts = drafts = Drafts(grid, form.bytes, machine.units, scales)
         machine.ready(drafts.all)
-        self._extents = extents = drafts.windows.extents
+        extents = drafts.windows.extents
         self._sides = {
             tap.node: filled(grid.shapes[tap.node].channels)
             for tap in grid.network.taps
