@@ -192,18 +192,18 @@ def _race(
     workers = {c.name: started(c, problem, settings) for c in contenders}
     try:
         for name, worker in list(workers.items()):
-            with _noting(entries, workers, name):
+            with noting(entries, workers, name):
                 worker.ready()
         for contender in contenders:
             if contender.name in workers:
                 settings.tell(f"{contender.title}, set up")
-                with _noting(entries, workers, contender.name):
-                    _set_up(workers[contender.name], entries[contender.name], meter)
+                with noting(entries, workers, contender.name):
+                    set_up(workers[contender.name], entries[contender.name], meter)
         settings.tell("in turns")
         take_turns(workers, entries, settings)
         for contender in contenders:
             if contender.name in workers:
-                with _noting(entries, workers, contender.name):
+                with noting(entries, workers, contender.name):
                     compare(workers[contender.name], contender, entries, truth)
     finally:
         for worker in workers.values():
@@ -211,7 +211,7 @@ def _race(
 
 
 @contextlib.contextmanager
-def _noting(
+def noting(
     entries: Mapping[str, dict[str, Any]], workers: dict[str, Worker], name: str
 ) -> Iterator[None]:
     """Take whoever fails out of the race, and note why."""
@@ -222,7 +222,7 @@ def _noting(
         workers.pop(name).close()
 
 
-def _set_up(worker: Worker, entry: dict[str, Any], meter: Meter) -> None:
+def set_up(worker: Worker, entry: dict[str, Any], meter: Meter) -> None:
     """Let a contender set up, and note what it took of the card's memory."""
     with gpu_memory.watched(meter, worker.pid) as taken:
         start = worker.set_up()

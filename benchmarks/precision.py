@@ -1,11 +1,12 @@
-"""Measure what bfloat16 gains, and what it costs.
+"""Measure what other precisions than float32 gain, and what they cost.
 
     python benchmarks/precision.py
     python benchmarks/precision.py --networks nin --sizes 128
+    python benchmarks/precision.py --gpu 0 --sizes 512 --iterations 500
 
-Engine cpu with ``--precision float32`` and ``bf16`` takes turns on the same transfer,
-protocol modern. Loss and gradient at the start are compared with Chainer's in double
-precision, the pictures at the end with each other.
+Engine cpu, or engine cuda on a card, takes turns with itself in its other precisions on
+the same transfer, protocol modern. Loss and gradient at the start are compared with
+Chainer's in double precision, the pictures at the end with that of float32.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import itertools
 import statistics
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
+import gpu  # noqa: E402
 import numpy as np  # noqa: E402
 import processes  # noqa: E402
 from measuring import CONTENT, STYLE  # noqa: E402
@@ -29,56 +32,66 @@ from chainer_style import engines, networks, text, transfer  # noqa: E402
 from chainer_style.engines import Precision  # noqa: E402
 from chainer_style.engines.base import Device, Engine, Problem  # noqa: E402
 from chainer_style.errors import UserError  # noqa: E402
-from chainer_style.report import formats  # noqa: E402
-from chainer_style.report.precisions import Row, read_rows  # noqa: E402
+from chainer_style.report import formats, precisions  # noqa: E402
+from chainer_style.report.precisions import Row  # noqa: E402
 
-COMPARED: tuple[Precision, ...] = ("float32", "bf16")
+COMPARED: dict[str, tuple[Precision, ...]] = {
+    "cpu": ("float32", "bf16"),
+    "cuda": ("float32", "tf32", "fp16", "bf16"),
+}
+"""Of each engine."""
 
-TURN = 5
-"""Iterations of a turn; the first finds the caches full of what the other left."""
+TURN = {"cpu": 4, "cuda": 50}
+"""Iterations of a turn, behind one that finds the caches full of what others left."""
 
 
 def main() -> None:
     """Measure all cells and write the record."""
-    options = argparse.ArgumentParser(description=__doc__)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--networks", nargs="+", default=["vgg16", "nin"])
     options.add_argument("--sizes", nargs="+", type=int, default=[128, 256])
     options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--gpu", type=int, default=-1, help="a card; none by default")
     options.add_argument("--iterations", type=int, default=100)
     options.add_argument("--record", type=Path, help="JSON file to write")
     given = options.parse_args()
+    device = Device(given.gpu, cudnn=given.gpu >= 0, threads=given.threads)
     rows = []
     try:
         for name, size in itertools.product(given.networks, given.sizes):
             networks.get(name)
-            rows += measure(name, size, given.threads, given.iterations)
+            rows += measure(name, size, device, given.iterations)
     except UserError as error:
         sys.exit(str(error))
     content = {"threads": given.threads, "iterations": given.iterations, "rows": rows}
-    path = given.record or processes.default_path("precision", "precision")
-    processes.save(path, "benchmarks/precision", content, ("numba", "llvmlite"))
-    print(*table(read_rows(path)), sep="\n")
+    packages = gpu.PACKAGES if device.is_gpu else ("numba", "llvmlite")
+    file = precisions.ON_CARD if device.is_gpu else precisions.FILE
+    path = given.record or processes.default_path(file.stem, file.parent.name)
+    processes.save(path, "benchmarks/precision", content, packages)
+    print(*table(precisions.read_rows(path)), sep="\n")
 
 
 def measure(
-    name: str, size: int, threads: int, iterations: int
+    name: str, size: int, device: Device, iterations: int
 ) -> list[dict[str, Any]]:
     """Return a row for each precision."""
     problem = transfer.pose(
         CONTENT, STYLE, protocol="modern", model=name, width=size, weights="seeded"
     )
-    both = {
-        precision: engines.create("cpu", problem, Device(threads=threads), precision)
-        for precision in COMPARED
+    engine = "cuda" if device.is_gpu else "cpu"
+    everyone = {
+        precision: engines.create(engine, problem, device, precision)
+        for precision in COMPARED[engine]
     }
-    deviations = {p: _deviations(engine, problem) for p, engine in both.items()}
-    seconds: dict[str, list[float]] = {precision: [] for precision in COMPARED}
-    for _ in range(-(-iterations // TURN)):
-        for precision, engine in both.items():
-            seconds[precision] += [_timed(engine) for _ in range(TURN)][1:]
-    pictures = {precision: engine.image for precision, engine in both.items()}
-    apart = np.abs(pictures["bf16"] - pictures["float32"])
-    moved = np.abs(pictures["float32"] - problem.start)
+    deviations = _deviations(everyone, problem)
+    seconds: dict[str, list[float]] = {precision: [] for precision in everyone}
+    for _ in range(-(-iterations // (TURN[engine] + 1))):
+        for precision, own in everyone.items():
+            seconds[precision].append(_turn(own, TURN[engine]))
+    exact = everyone["float32"].image
+    moved = np.abs(exact - problem.start)
     return [
         {
             "network": name,
@@ -87,26 +100,36 @@ def measure(
             "seconds": statistics.median(seconds[precision]),
             "loss_deviation": deviations[precision][0],
             "gradient_deviation": deviations[precision][1],
-            "apart": 0.0 if precision == "float32" else float(apart.mean()),
+            "apart": float(np.abs(own.image - exact).mean()),
             "moved": float(moved.mean()),
         }
-        for precision in COMPARED
+        for precision, own in everyone.items()
     ]
 
 
-def _deviations(engine: Engine, problem: Problem) -> tuple[float, float]:
-    """Return those of loss and gradient from the reference's, relative."""
+def _deviations(
+    everyone: Mapping[str, Engine], problem: Problem
+) -> dict[str, tuple[float, float]]:
+    """Return those of losses and gradients from the reference's, relative."""
     reference = engines.create("chainer", problem, Device(), "float64")
     true, gradient = reference.evaluate(problem.start)
-    losses, found = engine.evaluate(problem.start)
-    difference = np.linalg.norm(found - gradient) / np.linalg.norm(gradient)
-    return abs(losses.total / true.total - 1), float(difference)
+    found = {}
+    for precision, engine in everyone.items():
+        losses, own = engine.evaluate(problem.start)
+        difference = np.linalg.norm(own - gradient) / np.linalg.norm(gradient)
+        found[precision] = abs(losses.total / true.total - 1), float(difference)
+    return found
 
 
-def _timed(engine: Engine) -> float:
-    begun = time.perf_counter()
+def _turn(engine: Engine, iterations: int) -> float:
+    """Return the seconds of an iteration, of a turn."""
     engine.step()
-    return time.perf_counter() - begun
+    engine.synchronize()
+    begun = time.perf_counter()
+    for _ in range(iterations):
+        engine.step()
+    engine.synchronize()
+    return (time.perf_counter() - begun) / iterations
 
 
 def table(rows: list[Row]) -> Any:

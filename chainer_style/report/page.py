@@ -94,6 +94,8 @@ SECTIONS = {
     "ranks": "What several processes gain",
     "gpu": "How fast it is on a GPU, beside PyTorch",
     "gpu_kernels": "Where the time goes on a GPU",
+    "gpu_tiles": "Large pictures on a GPU",
+    "gpu_precision": "What each precision gains on a GPU, and what it costs",
     "why": "Why they differ",
 }
 """Title of every section, by the name of its part, in the paper's order."""

@@ -1,4 +1,4 @@
-"""What ``benchmarks/precision.py`` measured: float32 beside bfloat16."""
+"""What ``benchmarks/precision.py`` measured: float32 beside other precisions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from chainer_style.report import cells
 
 FILE = Path("benchmarks") / "precision" / "precision.json"
 """The record, below its machine's."""
+
+ON_CARD = Path("benchmarks") / "gpu_precision" / "precision.json"
+"""That of a card."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from chainer_style.report import formats, precisions, rst
@@ -13,8 +14,13 @@ from chainer_style.report.precisions import Row
 
 def context(machines: Sequence[Machine]) -> dict[str, Any]:
     """Return what the template prints."""
+    return shown(machines, precisions.FILE)
+
+
+def shown(machines: Sequence[Machine], file: Path) -> dict[str, Any]:
+    """Return what the template prints of one of the records."""
     return benchmark.context(
-        machines, precisions.FILE, precisions.read_rows, lambda _, rows: [table(rows)]
+        machines, file, precisions.read_rows, lambda _, rows: [table(rows)]
     )
 
 

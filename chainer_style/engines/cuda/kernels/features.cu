@@ -77,6 +77,10 @@ struct alignas(16) pack {
   for (wide i = blockIdx.x * (wide)blockDim.x + threadIdx.x; i < (count); \
        i += (wide)gridDim.x * blockDim.x)
 
+// What lies where the i-th of so many is, counted from the end. A map that was written
+// just now is in the cache as far as it has room, its end: who begins there finds it.
+__device__ inline wide from_end(wide i, wide count) { return count - 1 - i; }
+
 // Some rows and columns of a map, the last ones left out.
 struct Region {
   int top, left, bottom, right;

@@ -191,14 +191,15 @@ __device__ inline void diagonal(Sums &sums, const Tapped &map, int first,
                                 int step, int stride) {
   int member = threadIdx.x % 4, group = threadIdx.x % LANES / 4;
   for (; step < steps(map); step += stride) {
-    int a = step / across(map), b = step % across(map) * 4 + member;
+    int at = (int)from_end(step, steps(map));
+    int a = at / across(map), b = at % across(map) * 4 + member;
     Window<8 / MANY> window;
     look<CHANNELS>(window, map.x + first, map.height, map.width, a, b);
     if (a < map.y_height && b < map.y_width) {
-      wide at = ((wide)a * map.y_width + b) * CHANNELS + first + channel_at(0, group);
+      wide to = ((wide)a * map.y_width + b) * CHANNELS + first + channel_at(0, group);
       float share =
           1.0f / (covered(a, map.height, 2, 2, 0) * covered(b, map.width, 2, 2, 0));
-      reduce(window, map.y + at, map.chosen + at, share, map.kind, map.rectified);
+      reduce(window, map.y + to, map.chosen + to, share, map.kind, map.rectified);
     }
     if (!is_own(map, a, b)) continue;
 #pragma unroll
@@ -215,7 +216,8 @@ template <int CHANNELS>
 __device__ inline void beside(Sums &sums, const Tapped &map, int first,
                               int step, int stride) {
   for (; step < steps(map); step += stride) {
-    int a = step / across(map), b = step % across(map) * 4 + (int)threadIdx.x % 4;
+    int at = (int)from_end(step, steps(map));
+    int a = at / across(map), b = at % across(map) * 4 + (int)threadIdx.x % 4;
     if (!is_own(map, a, b)) continue;
     Window<8 / MANY> rows;
     Window<1> columns;

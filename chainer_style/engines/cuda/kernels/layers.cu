@@ -24,7 +24,8 @@ extern "C" __global__ void shift(feature *y, const float *bias, wide count,
 // gx (+)= gy, where x > 0 if there is an x.
 extern "C" __global__ void join(const feature *gy, const feature *x, feature *gx,
                                 wide count, int adding) {
-  EACH(i, count / MANY) {
+  EACH(turn, count / MANY) {
+    wide i = from_end(turn, count / MANY);
     pack given = ((const pack *)gy)[i], seen, all;
     if (x) seen = ((const pack *)x)[i];
     if (adding) all = ((pack *)gx)[i];

@@ -18,7 +18,8 @@ extern "C" __global__ void complete(const feature *x, const feature *content,
                                     feature *gx, float *partial, wide count,
                                     float slope, int masked) {
   float total = 0.0f;
-  EACH(i, count / MANY) {
+  EACH(turn, count / MANY) {
+    wide i = from_end(turn, count / MANY);
     pack seen = ((const pack *)x)[i], slopes = ((pack *)gx)[i], wanted;
     if (content) wanted = ((const pack *)content)[i];
     for (int k = 0; k < MANY; ++k) {

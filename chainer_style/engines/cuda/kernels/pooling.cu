@@ -12,7 +12,9 @@ extern "C" __global__ void pool(const feature *x, feature *y, unsigned char *cho
                                 int channels, int kernel, int stride, int pad, int kind,
                                 int rectified) {
   int packs = channels / MANY;
-  EACH(i, (wide)y_height * y_width * packs) {
+  wide count = (wide)y_height * y_width * packs;
+  EACH(turn, count) {
+    wide i = from_end(turn, count);
     int part = (int)(i % packs);
     int column = (int)(i / packs % y_width), row = (int)(i / packs / y_width);
     float found[MANY];

@@ -128,12 +128,13 @@ __device__ inline void tapped(const feature *__restrict__ x,
   int warp = threadIdx.x / LANES, lane = threadIdx.x % LANES;
   int left = blockIdx.x % PARTS * BROAD;
   wide last = (wide)pooled.height * pooled.width - 1;
-  wide begin = ((wide)(blockIdx.x / PARTS) * WARPS + warp) * 16;
-  wide step = (wide)(gridDim.x / PARTS) * WARPS * 16;
+  wide turn = (wide)(blockIdx.x / PARTS) * WARPS + warp;
+  wide stride = (wide)(gridDim.x / PARTS) * WARPS;
   float total = 0.0f;
   bring<CHANNELS, BROAD>(error, left);
-  for (; begin <= last; begin += step) {
-    wide above = begin + lane / 4, below = above + 8;
+  wide turns = last / 16 + 1;
+  for (; turn < turns; turn += stride) {
+    wide above = from_end(turn, turns) * 16 + lane / 4, below = above + 8;
     // What is beyond the last position is computed, and not kept.
     const feature *high = x + (above < last ? above : last) * CHANNELS;
     const feature *low = x + (below < last ? below : last) * CHANNELS;
