@@ -151,6 +151,9 @@ static void copy(Quad *to, const Feature *from, bool inside) {
   if (inside) __builtin_memcpy(to, from, sizeof *to);
 }
 static void await_copies() {}
+static void end_copies() {}
+template <int PENDING>
+static void await_copies_but() {}
 static void publish() {}
 static void meet() { __syncthreads(); }
 static void go_ahead() {}

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from chainer_style.engines.arena import Part
-from chainer_style.engines.cuda.kernels import GRAMS, PART, TAPPED
+from chainer_style.engines.cuda.kernels import GRAMS, PART, STAGES, TAPPED, THREADS
 from chainer_style.engines.cuda.nodes import KINDS, Back, Layers, filled
 from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Argument, Launch, Units
 from chainer_style.networks import Network
@@ -22,7 +22,7 @@ FULL = 1 << 14
 fewer, products and poolings of their own are as good."""
 
 ACROSS = 8
-"""Positions along a row that a warp of ``gram_C`` sums at once."""
+"""Positions along a row that a warp of ``gram_C`` sums at once, of two rows."""
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,15 @@ class OnePass:
         height, width, y_height, y_width, *_ = layers.window(node)
         extents = height, width, y_height, y_width, KINDS[node.kind], int(rectified)
         parts, numbers = f"parts {tap}", (count, BLOCKS, int(adding))
+        sets = THREADS // 32 // GRAMS[channels]
+        shared = sets * STAGES * 2 * ACROSS * channels * layers.bytes
         return (
             Launch(
                 f"gram_{channels}",
                 (x, y, chosen, parts, *extents, *own),
                 height * width,
                 BLOCKS,
+                shared,
             ),
             Launch("gather", (parts, f"gram {tap}", *numbers), count, count // 32),
         )

@@ -23,8 +23,11 @@ TAPPED = (64, 128, 256)
 PART = 64
 """Channels whose errors a block of these holds."""
 
-GRAMS = (64, 128)
-"""Channels C that there is a ``gram_C`` for."""
+GRAMS = {64: 1, 128: 4}
+"""Channels C that there is a ``gram_C`` for, and warps that share what they read."""
+
+STAGES = 3
+"""Times four windows that they have room for."""
 
 Type = Literal["address", "int", "wide", "float"]
 """Of an argument."""

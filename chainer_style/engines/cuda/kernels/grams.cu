@@ -15,61 +15,123 @@ __device__ inline int element_of(int channel) {
   return channel / MANY / 8 * MANY + channel % MANY;
 }
 
-// A window of a map, of some of its channels, as far as it is inside.
-template <int PACKS>
-struct Window {
-  pack at[WINDOW][PACKS];
-  bool inside[WINDOW];
+struct Tapped {
+  const feature *x;
+  feature *y;
+  unsigned char *chosen;
+  int height, width, y_height, y_width, kind, rectified;
+  Region own;
 };
 
-template <int CHANNELS, int PACKS>
-__device__ inline void look(Window<PACKS> &window, const feature *x, int height,
-                            int width, int a, int b) {
-  int group = threadIdx.x % LANES / 4;
+// Steps of a map: windows by four, one for each member, along the rows. All four are of
+// the part of the map that is summed, or none is.
+__device__ inline int across(const Tapped &map) { return ((map.width + 1) / 2 + 3) / 4; }
+__device__ inline int steps(const Tapped &map) {
+  return (map.height + 1) / 2 * across(map);
+}
+
+// Where a member's window of a step is, the last step first.
+struct Corner {
+  int a, b;
+  __device__ Corner(const Tapped &map, int step) {
+    int at = (int)from_end(step, steps(map));
+    a = at / across(map), b = at % across(map) * 4 + (int)threadIdx.x % 4;
+  }
+  __device__ bool is_inside(const Tapped &map, int place) const {
+    return a * 2 + place / 2 < map.height && b * 2 + place % 2 < map.width;
+  }
+};
+
+// The features of a step on their way through shared memory: for each place, quads of
+// all channels, of each a lane's own. A set of warps has them in common, and while it
+// uses one step's, the next ones come.
+enum { AHEAD = 2, STAGES = AHEAD + 1 };
+
+template <int CHANNELS>
+struct Stage {
+  enum { QUADS = CHANNELS / 8 / MANY, ALL = WINDOW * QUADS * LANES };
+  const quad *own;
+  __device__ pack at(int place, int q) const {
+    return features_of(own[(place * QUADS + q) * LANES]);
+  }
+};
+
+template <int CHANNELS, int SET>
+__device__ inline void bring(const Tapped &map, quad *stage, Corner corner) {
+  enum { QUADS = Stage<CHANNELS>::QUADS, OWN = WINDOW * QUADS / SET };
+  int lane = threadIdx.x % LANES, begin = threadIdx.x / LANES % SET * OWN;
 #pragma unroll
-  for (int place = 0; place < WINDOW; ++place) {
-    int row = a * 2 + place / 2, column = b * 2 + place % 2;
-    window.inside[place] = row < height && column < width;
-    const feature *own = x + (row * (wide)width + column) * CHANNELS;
-#pragma unroll
-    for (int p = 0; p < PACKS; ++p)
-      if (window.inside[place]) {
-        window.at[place][p] = *(const pack *)(own + channel_at(p * MANY, group));
-      } else {
-#pragma unroll
-        for (int k = 0; k < MANY; ++k) window.at[place][p].at[k] = narrow(0.0f);
-      }
+  for (int i = 0; i < OWN; ++i) {
+    int place = (begin + i) / QUADS, q = (begin + i) % QUADS;
+    int row = corner.a * 2 + place / 2, column = corner.b * 2 + place % 2;
+    bool inside = corner.is_inside(map, place);
+    wide position = inside ? row * (wide)map.width + column : 0;
+    copy(stage + (begin + i) * LANES + lane,
+         map.x + position * CHANNELS + channel_at(q * MANY, lane / 4), inside);
   }
 }
 
-// What a window is pooled to, and which places were chosen.
-template <int PACKS>
-__device__ inline void reduce(const Window<PACKS> &window, feature *y,
-                              unsigned char *chosen, float share, int kind,
-                              int rectified) {
+// Calls use(corner, stage) for each step of a set.
+template <int CHANNELS, int SET, class Use>
+__device__ inline void go_through(const Tapped &map, Use use) {
+  enum { SETS = WARPS / SET, ALL = Stage<CHANNELS>::ALL };
+  int lane = threadIdx.x % LANES, set = threadIdx.x / LANES / SET;
+  quad *ring = shared + set * STAGES * ALL;
+  int stride = gridDim.x * SETS, step = blockIdx.x * SETS + set, next = step, to = 0;
+  auto send = [&] {
+    if (next < steps(map))
+      bring<CHANNELS, SET>(map, ring + to * ALL, Corner(map, next));
+    end_copies();
+    next += stride, to = to == AHEAD ? 0 : to + 1;
+  };
+  for (int i = 0; i < AHEAD; ++i) send();
+  for (int from = 0; step < steps(map); step += stride) {
+    await_copies_but<AHEAD - 1>();
+    if (SET == 1)
+      __syncwarp();
+    else
+      meet();
+    send();  // to where all have read
+    use(Corner(map, step), Stage<CHANNELS>{ring + from * ALL + lane});
+    from = from == AHEAD ? 0 : from + 1;
+  }
+}
+
+// What a lane's windows are pooled to, from its quad `first` on, and which places were
+// chosen: of 64 channels.
+template <int CHANNELS>
+__device__ inline void reduce(const Tapped &map, Corner corner, Stage<CHANNELS> stage,
+                              int first) {
+  if (corner.a >= map.y_height || corner.b >= map.y_width) return;
+  wide to = ((wide)corner.a * map.y_width + corner.b) * CHANNELS;
+  float share = 1.0f / (covered(corner.a, map.height, 2, 2, 0) *
+                        covered(corner.b, map.width, 2, 2, 0));
 #pragma unroll
-  for (int p = 0; p < PACKS; ++p) {
-    pack all;
+  for (int q = first; q < first + 8 / MANY; ++q) {
+    pack seen[WINDOW], all;
     places which;
 #pragma unroll
+    for (int place = 0; place < WINDOW; ++place) seen[place] = stage.at(place, q);
+#pragma unroll
     for (int k = 0; k < MANY; ++k) {
-      float found = kind == MAXIMUM ? LEAST : 0.0f;
+      float found = map.kind == MAXIMUM ? LEAST : 0.0f;
       which.at[k] = 0;
 #pragma unroll
       for (int place = 0; place < WINDOW; ++place) {
-        float value = widen(window.at[place][p].at[k]);
-        if (rectified && !(value > 0)) value = 0.0f;
-        if (kind == AVERAGE) {
+        float value = widen(seen[place].at[k]);
+        if (map.rectified && !(value > 0)) value = 0.0f;
+        if (map.kind == AVERAGE) {
           found += value;
-        } else if (window.inside[place] && value > found) {
+        } else if (corner.is_inside(map, place) && value > found) {
           found = value;
           which.at[k] = (unsigned char)place;
         }
       }
-      all.at[k] = narrow(kind == AVERAGE ? found * share : found);
+      all.at[k] = narrow(map.kind == AVERAGE ? found * share : found);
     }
-    *(pack *)(y + p * 8 * MANY) = all;
-    if (kind == MAXIMUM) *(places *)(chosen + p * 8 * MANY) = which;
+    wide own = to + channel_at(q * MANY, threadIdx.x % LANES / 4);
+    *(pack *)(map.y + own) = all;
+    if (map.kind == MAXIMUM) *(places *)(map.chosen + own) = which;
   }
 }
 
@@ -84,19 +146,23 @@ __device__ inline unsigned word_of(feature one, feature next) {
 #endif
 }
 
-// The words of some elements of a window, for one of the steps in which it is summed.
+// The words of some elements of a lane's, for one of the steps in which windows are
+// summed: from the element `AT` of its quad `first` on.
 enum { BESIDE = 4 / sizeof(feature), STEPS = 2 / BESIDE };
 
-template <int ELEMENTS, int PACKS>
-__device__ inline void split(unsigned (&words)[2][ELEMENTS], const Window<PACKS> &window,
+template <int AT, int ELEMENTS, int CHANNELS>
+__device__ inline void split(unsigned (&words)[2][ELEMENTS], Stage<CHANNELS> stage,
                              int step, int first) {
+  enum { OF_QUAD = ELEMENTS < MANY ? ELEMENTS : MANY };
 #pragma unroll
-  for (int i = 0; i < ELEMENTS; ++i)
+  for (int q = 0; q < ELEMENTS / OF_QUAD; ++q)
 #pragma unroll
     for (int k = 0; k < 2; ++k) {
-      int place = (step * 2 + k) * BESIDE, p = (first + i) / MANY, at = (first + i) % MANY;
-      words[k][i] = word_of(window.at[place][p].at[at],
-                            window.at[place + BESIDE - 1][p].at[at]);
+      int place = (step * 2 + k) * BESIDE;
+      pack one = stage.at(place, first + q), next = stage.at(place + BESIDE - 1, first + q);
+#pragma unroll
+      for (int e = 0; e < OF_QUAD; ++e)
+        words[k][q * OF_QUAD + e] = word_of(one.at[AT + e], next.at[AT + e]);
     }
 }
 
@@ -131,10 +197,7 @@ __device__ inline void add(Sums &sums, const unsigned (&rows)[2][ROWS],
 // A part of a Gram matrix, of 64 channels by 64, which some warps of a block have sums
 // of; they add theirs in turns, and so the order of additions is fixed.
 enum { SIDE = 64, PITCH = SIDE + 1 };
-__device__ inline float *part_of_block() {
-  __shared__ float part[SIDE * PITCH];
-  return part;
-}
+__device__ inline float *part_of_block() { return (float *)shared; }
 
 // first: which element the first column is of.
 template <class Own, int COLUMNS>
@@ -166,75 +229,42 @@ __device__ inline void leave(float *gram, int channels, int row, int column) {
   }
 }
 
-struct Tapped {
-  const feature *x;
-  feature *y;
-  unsigned char *chosen;
-  int height, width, y_height, y_width, kind, rectified;
-  Region own;
-};
-
-// Windows by four, one for each member, along the rows. All four are of the part of the
-// map that is summed, or none is.
-__device__ inline int across(const Tapped &map) { return ((map.width + 1) / 2 + 3) / 4; }
-__device__ inline int steps(const Tapped &map) {
-  return (map.height + 1) / 2 * across(map);
+__device__ inline bool is_own(const Tapped &map, Corner corner) {
+  return map.own.has(2 * corner.a, 2 * (corner.b - (int)threadIdx.x % 4));
 }
 
-__device__ inline bool is_own(const Tapped &map, int a, int b) {
-  return map.own.has(2 * a, 2 * (b - (int)threadIdx.x % 4));
-}
-
-// The part on the diagonal from channel `first` on, and the pooling of these channels.
-template <int CHANNELS>
-__device__ inline void diagonal(Sums &sums, const Tapped &map, int first,
-                                int step, int stride) {
-  int member = threadIdx.x % 4, group = threadIdx.x % LANES / 4;
-  for (; step < steps(map); step += stride) {
-    int at = (int)from_end(step, steps(map));
-    int a = at / across(map), b = at % across(map) * 4 + member;
-    Window<8 / MANY> window;
-    look<CHANNELS>(window, map.x + first, map.height, map.width, a, b);
-    if (a < map.y_height && b < map.y_width) {
-      wide to = ((wide)a * map.y_width + b) * CHANNELS + first + channel_at(0, group);
-      float share =
-          1.0f / (covered(a, map.height, 2, 2, 0) * covered(b, map.width, 2, 2, 0));
-      reduce(window, map.y + to, map.chosen + to, share, map.kind, map.rectified);
-    }
-    if (!is_own(map, a, b)) continue;
+// The part on the diagonal from a quad on, and the pooling of these channels.
+template <int CHANNELS, int SET>
+__device__ inline void diagonal(Sums &sums, const Tapped &map, int first) {
+  go_through<CHANNELS, SET>(map, [&](Corner corner, Stage<CHANNELS> stage) {
+    reduce(map, corner, stage, first);
+    if (!is_own(map, corner)) return;
 #pragma unroll
     for (int i = 0; i < STEPS; ++i) {
       unsigned words[2][8];
-      split(words, window, i, 0);
+      split<0>(words, stage, i, first);
       add<Diagonal>(sums, words, words);
     }
-  }
+  });
 }
 
 // Half of the part of the first 64 channels by the second, from element `first` on.
-template <int CHANNELS>
-__device__ inline void beside(Sums &sums, const Tapped &map, int first,
-                              int step, int stride) {
-  for (; step < steps(map); step += stride) {
-    int at = (int)from_end(step, steps(map));
-    int a = at / across(map), b = at % across(map) * 4 + (int)threadIdx.x % 4;
-    if (!is_own(map, a, b)) continue;
-    Window<8 / MANY> rows;
-    Window<1> columns;
-    look<CHANNELS>(rows, map.x, map.height, map.width, a, b);
-    look<CHANNELS>(columns, map.x + SIDE + first / MANY * 8 * MANY, map.height,
-                   map.width, a, b);
+template <int CHANNELS, int SET>
+__device__ inline void beside(Sums &sums, const Tapped &map, int first) {
+  go_through<CHANNELS, SET>(map, [&](Corner corner, Stage<CHANNELS> stage) {
+    if (!is_own(map, corner)) return;
 #pragma unroll
     for (int i = 0; i < STEPS; ++i) {
       unsigned words[2][8], others[2][4];
-      split(words, rows, i, 0);
+      split<0>(words, stage, i, 0);
+      int quad = (8 + first) / MANY;
       if (first % MANY)
-        split(others, columns, i, 4 % MANY);
+        split<4 % MANY>(others, stage, i, quad);
       else
-        split(others, columns, i, 0);
+        split<0>(others, stage, i, quad);
       add<Beside>(sums, words, others);
     }
-  }
+  });
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
@@ -246,7 +276,8 @@ gram_64(const feature *__restrict__ x, feature *__restrict__ y,
                 y_height, y_width, kind, rectified, {top, left, bottom, right}};
   int warp = threadIdx.x / LANES;
   Sums sums = {};
-  diagonal<64>(sums, map, 0, blockIdx.x * WARPS + warp, gridDim.x * WARPS);
+  diagonal<64, 1>(sums, map, 0);
+  __syncthreads();
   for (int turn = 0; turn < WARPS; ++turn) {
     if (warp == turn) give<Diagonal, 8>(sums, 0, turn > 0);
     __syncthreads();
@@ -264,13 +295,13 @@ gram_128(const feature *__restrict__ x, feature *__restrict__ y,
                 y_height, y_width, kind, rectified, {top, left, bottom, right}};
   enum { SETS = WARPS / 4 };
   int role = threadIdx.x / LANES % 4, set = threadIdx.x / LANES / 4;
-  int step = blockIdx.x * SETS + set, stride = gridDim.x * SETS;
   float *own = parts + blockIdx.x * (wide)(128 * 128);
   Sums sums = {};
   if (role < 2)
-    diagonal<128>(sums, map, role * SIDE, step, stride);
+    diagonal<128, 4>(sums, map, role * 8 / MANY);
   else
-    beside<128>(sums, map, (role - 2) * 4, step, stride);
+    beside<128, 4>(sums, map, (role - 2) * 4);
+  __syncthreads();
   for (int part = 0; part < 3; ++part) {
     for (int turn = 0; turn < SETS; ++turn) {
       if (set == turn && role == part && part < 2)

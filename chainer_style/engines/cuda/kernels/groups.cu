@@ -7,7 +7,7 @@
 // are positions, which each warp reads once for all three rows of filters. The two
 // groups of a block are half a tile apart: while one ends a tile, the other multiplies.
 
-enum { GROUP = 128, GROUPS = THREADS / GROUP };
+enum { GROUPS = THREADS / GROUP };
 enum { HIGH = 16, BROAD = 16, AROUND = BROAD + 2, HALO = AROUND * (HIGH + 2) };
 enum { CHUNK = 4 * MANY, CHUNKS = OUT / CHUNK };  // channels that are there at a time
 enum { COLUMNS = 2 * OUT, FILTERS = TAPS * CHUNKS * 2 * COLUMNS };  // quads
@@ -16,23 +16,6 @@ enum { COLUMNS = 2 * OUT, FILTERS = TAPS * CHUNKS * 2 * COLUMNS };  // quads
 typedef float Rows[4][OUT / 8][4];
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-__device__ inline unsigned place_of(const quad *there) {
-  return (unsigned)__cvta_generic_to_shared(there);
-}
-
-// Sixteen bytes on their way to shared memory, or zeros.
-__device__ inline void copy(quad *to, const feature *from, bool inside) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(place_of(to)),
-               "l"(from), "r"(inside ? 16 : 0)
-               : "memory");
-}
-__device__ inline void await_copies() {
-  asm volatile("cp.async.wait_all;" ::: "memory");
-}
-// The threads of a group wait for each other.
-__device__ inline void meet() {
-  asm volatile("bar.sync %0, 128;" ::"r"(1 + threadIdx.x / GROUP) : "memory");
-}
 // Of two groups, one says that it goes on, for which the other waits.
 __device__ inline void go_ahead() { asm volatile("bar.arrive 3, 256;" ::: "memory"); }
 __device__ inline void follow() { asm volatile("bar.sync 3, 256;" ::: "memory"); }
@@ -97,9 +80,6 @@ __device__ inline void multiply(float (&d)[4][4], const quad &above, const quad 
 }
 #elif defined(__CUDA_ARCH__)
 // Never launched on such devices (Machine.units).
-__device__ inline void copy(quad *, const feature *, bool) {}
-__device__ inline void await_copies() {}
-__device__ inline void meet() {}
 __device__ inline void go_ahead() {}
 __device__ inline void follow() {}
 __device__ inline void publish() {}

@@ -6,7 +6,7 @@
 // of two factors meet is the same for all rows, and their order is free. Columns of a
 // result are dealt out alike, and so a lane has the same channels of both.
 
-enum { LANES = 32, WARPS = THREADS / LANES };
+enum { LANES = 32, WARPS = THREADS / LANES, GROUP = 4 * LANES };
 
 // A load of 16 bytes, as words of matrix units: floats, or pairs of halves.
 struct alignas(16) quad {
@@ -63,11 +63,44 @@ __device__ inline void multiply(float *sum, unsigned a0, unsigned a1, unsigned a
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
+
+__device__ inline unsigned place_of(const quad *there) {
+  return (unsigned)__cvta_generic_to_shared(there);
+}
+
+// Sixteen bytes on their way to shared memory, or zeros.
+__device__ inline void copy(quad *to, const feature *from, bool inside) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(place_of(to)),
+               "l"(from), "r"(inside ? 16 : 0)
+               : "memory");
+}
+__device__ inline void await_copies() {
+  asm volatile("cp.async.wait_all;" ::: "memory");
+}
+// Those that began since the last time are waited for together.
+__device__ inline void end_copies() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+// Waits for all but the last so many of them.
+template <int PENDING>
+__device__ inline void await_copies_but() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+// The threads of four warps wait for each other.
+__device__ inline void meet() {
+  asm volatile("bar.sync %0, 128;" ::"r"(1 + threadIdx.x / GROUP) : "memory");
+}
 #elif defined(__CUDA_ARCH__)
 // Never launched on such devices (Machine.units).
 __device__ inline unsigned rounded(unsigned word) { return word; }
 __device__ inline void multiply(float *, unsigned, unsigned, unsigned, unsigned, unsigned,
                                 unsigned) {}
+__device__ inline void copy(quad *, const feature *, bool) {}
+__device__ inline void await_copies() {}
+__device__ inline void end_copies() {}
+template <int PENDING>
+__device__ inline void await_copies_but() {}
+__device__ inline void meet() {}
 #endif
 
 #ifdef __CUDA_ARCH__
