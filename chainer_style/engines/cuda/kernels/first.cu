@@ -6,6 +6,24 @@
 
 enum { OUT = 64, TAPS = 9, DEPTH = 8 };  // DEPTH: channels of a picture in memory
 
+// What a lane sees of a plane: the taps of two positions of a row.
+struct Seen {
+  float at[2][TAPS];
+};
+
+__device__ inline void look(Seen &seen, const float *plane, int height, int width,
+                            int row, int left) {
+#pragma unroll
+  for (int half = 0; half < 2; ++half)
+#pragma unroll
+    for (int tap = 0; tap < TAPS; ++tap) {
+      int r = row + tap / 3 - 1;
+      int c = left + (int)(threadIdx.x % LANES) / 4 + half * 8 + tap % 3 - 1;
+      bool inside = r >= 0 && r < height && c >= 0 && c < width;
+      seen.at[half][tap] = inside ? plane[r * (wide)width + c] : 0.0f;
+    }
+}
+
 // y = W x + b, rectified if asked to, and rounded to what matrix units read, because
 // wgmma would cut it off instead (conv_64). signs keeps which of it is above zero, a bit of
 // 16 for each element of a member. The first kernel of an iteration: it also moves the
@@ -29,40 +47,40 @@ first(const float *__restrict__ picture, const feature *__restrict__ filters,
     }
     columns[i] = rounded(words_of(all));
   }
+  __shared__ float shift[OUT];
+  if (threadIdx.x < OUT) shift[threadIdx.x] = bias[threadIdx.x];
   if (blockIdx.x == 0 && threadIdx.x == 0) counter[0] += 1;
   __syncthreads();
   int lane = threadIdx.x % LANES, member = lane % 4;
-  int across = (width + 15) / 16, tiles = across * height;
-  wide pixels = (wide)height * width;
-  float shift[OWN];
-#pragma unroll
-  for (int e = 0; e < OWN; ++e) shift[e] = bias[channel_of(member, e)];
-  for (int tile = blockIdx.x * WARPS + threadIdx.x / LANES; tile < tiles;
-       tile += gridDim.x * WARPS) {
+  int across = (width + 15) / 16, tiles = across * height, stride = gridDim.x * WARPS;
+  // The fourth member's filters are zero.
+  const float *plane = picture + (member < 3 ? member : 0) * ((wide)height * width);
+  int tile = blockIdx.x * WARPS + threadIdx.x / LANES;
+  Seen next;
+  if (tile < tiles) look(next, plane, height, width, tile / across, tile % across * 16);
+  for (; tile < tiles; tile += stride) {
     int row = tile / across, left = tile % across * 16 + lane / 4;
-    // The fourth member's filters are zero.
-    const float *plane = picture + (member < 3 ? member : 0) * pixels;
     quad a[2][QUADS];
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      int column = left + half * 8;
+    for (int half = 0; half < 2; ++half)
 #pragma unroll
       for (int q = 0; q < QUADS; ++q) {
         pack all;
 #pragma unroll
         for (int k = 0; k < MANY; ++k) {
-          int tap = q * MANY + k, r = row + tap / 3 - 1, c = column + tap % 3 - 1;
-          bool inside = tap < TAPS && r >= 0 && r < height && c >= 0 && c < width;
-          all.at[k] = narrow(inside ? plane[r * (wide)width + c] : 0.0f);
+          int tap = q * MANY + k;
+          all.at[k] = narrow(tap < TAPS ? next.at[half][tap] : 0.0f);
         }
         a[half][q] = rounded(words_of(all));
       }
-    }
+    // It is on its way while this one is multiplied and written.
+    int then = tile + stride;
+    if (then < tiles) look(next, plane, height, width, then / across, then % across * 16);
     float sums[OUT / 8][4];
 #pragma unroll
     for (int j = 0; j < OUT / 8; ++j) {
-      sums[j][0] = sums[j][2] = shift[j * 2];
-      sums[j][1] = sums[j][3] = shift[j * 2 + 1];
+      sums[j][0] = sums[j][2] = shift[column_of(j, member * 2)];
+      sums[j][1] = sums[j][3] = shift[column_of(j, member * 2 + 1)];
 #pragma unroll
       for (int q = 0; q < QUADS; ++q)
         multiply(sums[j], a[0][q], a[1][q], columns[(j * QUADS + q) * LANES + lane]);
