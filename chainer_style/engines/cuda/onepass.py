@@ -10,7 +10,14 @@ import math
 from dataclasses import dataclass
 
 from chainer_style.engines.arena import Part
-from chainer_style.engines.cuda.kernels import GRAMS, PART, STAGES, TAPPED, THREADS
+from chainer_style.engines.cuda.kernels import (
+    GRAMS,
+    PART,
+    ROOMS,
+    STAGES,
+    TAPPED,
+    THREADS,
+)
 from chainer_style.engines.cuda.nodes import KINDS, Back, Layers, filled
 from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Argument, Launch, Units
 from chainer_style.networks import Network
@@ -20,6 +27,9 @@ from chainer_style.networks.regions import Region
 FULL = 1 << 14
 """Positions of a map with which a large card is full: 16 for each of 1024 warps. With
 fewer, products and poolings of their own are as good."""
+
+WARPS = THREADS // 32
+"""Of a block."""
 
 ACROSS = 8
 """Positions along a row that a warp of ``gram_C`` sums at once, of two rows."""
@@ -101,7 +111,7 @@ class OnePass:
             (*ends, *extents, *own, slope, given.stops),
             height * width * channels,
             BLOCKS,
-            shared=PART * channels * layers.bytes,
+            shared=PART * channels * layers.bytes + WARPS * ROOMS,
         )
 
     def has_gram(self, node: Pool) -> bool:
@@ -145,7 +155,7 @@ class OnePass:
         height, width, y_height, y_width, *_ = layers.window(node)
         extents = height, width, y_height, y_width, KINDS[node.kind], int(rectified)
         parts, numbers = f"parts {tap}", (count, BLOCKS, int(adding))
-        sets = THREADS // 32 // GRAMS[channels]
+        sets = WARPS // GRAMS[channels]
         shared = sets * STAGES * 2 * ACROSS * channels * layers.bytes
         return (
             Launch(

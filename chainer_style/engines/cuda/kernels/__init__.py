@@ -23,6 +23,9 @@ TAPPED = (64, 128, 256)
 PART = 64
 """Channels whose errors a block of these holds."""
 
+ROOMS = 1 << 12
+"""Bytes that each of its warps has for features on their way."""
+
 GRAMS = {64: 1, 128: 4}
 """Channels C that there is a ``gram_C`` for, and warps that share what they read."""
 

@@ -123,38 +123,54 @@ __device__ inline void tapped(const feature *__restrict__ x,
                               const feature *__restrict__ error,
                               feature *__restrict__ gx, const Pooled &pooled,
                               const Wanted &wanted, float *partial, int masked) {
-  // Of a lane's quads of a position, so many are loaded at once.
-  enum { PARTS = CHANNELS / BROAD, QUADS = CHANNELS / 4 / MANY, DEPTH = 16 / MANY };
+  // Of a lane's quads of its two positions, so many are used at a time. Meanwhile the
+  // next ones come.
+  enum { PARTS = CHANNELS / BROAD, QUADS = CHANNELS / 4 / MANY, DEPTH = 2 };
+  enum { ROOM = 2 * DEPTH * LANES };
   int warp = threadIdx.x / LANES, lane = threadIdx.x % LANES;
   int left = blockIdx.x % PARTS * BROAD;
-  wide last = (wide)pooled.height * pooled.width - 1;
+  wide last = (wide)pooled.height * pooled.width - 1, turns = last / 16 + 1;
   wide turn = (wide)(blockIdx.x / PARTS) * WARPS + warp;
   wide stride = (wide)(gridDim.x / PARTS) * WARPS;
-  float total = 0.0f;
-  bring<CHANNELS, BROAD>(error, left);
-  wide turns = last / 16 + 1;
-  for (; turn < turns; turn += stride) {
-    wide above = from_end(turn, turns) * 16 + lane / 4, below = above + 8;
+  auto position_of = [&](wide turn) { return from_end(turn, turns) * 16 + lane / 4; };
+  quad *own = shared + BROAD * CHANNELS / MANY + warp * 2 * ROOM + lane;
+  auto send = [&](quad *to, wide turn, int first) {
+    wide above = position_of(turn), below = above + 8;
     // What is beyond the last position is computed, and not kept.
     const feature *high = x + (above < last ? above : last) * CHANNELS;
     const feature *low = x + (below < last ? below : last) * CHANNELS;
+#pragma unroll
+    for (int q = 0; q < DEPTH; ++q) {
+      int c = channel_of(lane % 4, (first + q) * MANY);
+      copy(to + q * LANES, high + c, true);
+      copy(to + (DEPTH + q) * LANES, low + c, true);
+    }
+  };
+  float total = 0.0f;
+  int room = 0;
+  if (turn < turns) send(own, turn, 0);
+  bring<CHANNELS, BROAD>(error, left);
+  for (; turn < turns; turn += stride) {
     float sums[BROAD / 8][4] = {};
 #pragma unroll 1
     for (int first = 0; first < QUADS; first += DEPTH) {
-      quad a[2][DEPTH];
+      await_copies();
+      __syncwarp();
+      const quad *from = own + room * ROOM;
+      room = 1 - room;
+      if (first + DEPTH < QUADS)
+        send(own + room * ROOM, turn, first + DEPTH);
+      else if (turn + stride < turns)
+        send(own + room * ROOM, turn + stride, 0);
 #pragma unroll
       for (int q = 0; q < DEPTH; ++q) {
-        int c = channel_of(lane % 4, (first + q) * MANY);
-        a[0][q] = *(const quad *)(high + c), a[1][q] = *(const quad *)(low + c);
-      }
-#pragma unroll
-      for (int q = 0; q < DEPTH; ++q) {
-        quad up = rounded(a[0][q]), down = rounded(a[1][q]);
+        quad up = rounded(from[q * LANES]), down = rounded(from[(DEPTH + q) * LANES]);
 #pragma unroll
         for (int j = 0; j < BROAD / 8; ++j)
           multiply(sums[j], up, down, shared[(j * QUADS + first + q) * LANES + lane]);
       }
     }
+    wide above = position_of(turn);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       wide position = above + half * 8;
@@ -166,7 +182,8 @@ __device__ inline void tapped(const feature *__restrict__ x,
   if (wanted.content) add_up(total, partial);
 }
 
-// As many blocks for each part of the channels; each shares BROAD * CHANNELS features.
+// As many blocks for each part of the channels; each shares BROAD * CHANNELS features,
+// and has two rooms for each warp.
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
 tapped_64(const feature *__restrict__ x, const feature *__restrict__ error,
           const feature *__restrict__ gy, const unsigned char *__restrict__ chosen,
