@@ -102,12 +102,16 @@ def main() -> None:
     """Measure all cells, and write the record."""
     given = _options().parse_args()
     rows: list[dict[str, Any]] = []
+    path = given.record or processes.default_path(
+        card_tiles.FILE.stem, card_tiles.FILE.parent.name
+    )
     settings = Settings(given.rounds, given.seconds, given.weights, None, {})
     try:
         networks.get(given.network)
         if reason := gpu.no_card():
             print(f"nothing is measured: {reason}")
             return
+        # What was measured is kept, whatever becomes of the next.
         meter = gpu_memory.meter()
         for precision, (width, height) in itertools.product(
             given.precisions, given.sizes
@@ -115,12 +119,11 @@ def main() -> None:
             cell = Cell(given.network, width, height, precision)
             print(cell.title, flush=True)
             rows += measure(cell, given.tiles, settings, meter)
-            print(*table([Row(**row) for row in rows]), sep="\n", flush=True)
+            content = {"rounds": given.rounds, "seconds": given.seconds, "rows": rows}
+            processes.save(path, "benchmarks/gpu_tiles", content, gpu.PACKAGES)
     except UserError as error:
         sys.exit(str(error))
-    content = {"rounds": given.rounds, "seconds": given.seconds, "rows": rows}
-    path = given.record or processes.default_path("tiles", "gpu_tiles")
-    processes.save(path, "benchmarks/gpu_tiles", content, gpu.PACKAGES)
+    print(*table(card_tiles.read_rows(path)), sep="\n")
 
 
 def _options() -> argparse.ArgumentParser:

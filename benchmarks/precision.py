@@ -5,8 +5,8 @@
     python benchmarks/precision.py --gpu 0 --sizes 512 --iterations 500
 
 Engine cpu, or engine cuda on a card, takes turns with itself in its other precisions on
-the same transfer, protocol modern. Loss and gradient at the start are compared with
-Chainer's in double precision, the pictures at the end with that of float32.
+the same transfer. Loss and gradient at the start are compared with Chainer's in double
+precision, the pictures at the end with that of float32.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ sys.path[:0] = [str(ROOT)]
 import gpu  # noqa: E402
 import numpy as np  # noqa: E402
 import processes  # noqa: E402
+from contenders import LEAN  # noqa: E402
 from measuring import CONTENT, STYLE  # noqa: E402
 
-from chainer_style import engines, networks, text, transfer  # noqa: E402
+from chainer_style import engines, networks, protocols, text, transfer  # noqa: E402
 from chainer_style.engines import Precision  # noqa: E402
 from chainer_style.engines.base import Device, Engine, Problem  # noqa: E402
 from chainer_style.errors import UserError  # noqa: E402
@@ -40,6 +41,8 @@ COMPARED: dict[str, tuple[Precision, ...]] = {
     "cuda": ("float32", "tf32", "fp16", "bf16"),
 }
 """Of each engine."""
+
+PROTOCOLS = {"modern": protocols.get("modern"), "2016": LEAN}
 
 TURN = {"cpu": 4, "cuda": 50}
 """Iterations of a turn, behind one that finds the caches full of what others left."""
@@ -55,6 +58,9 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--gpu", type=int, default=-1, help="a card; none by default")
     options.add_argument("--iterations", type=int, default=100)
+    options.add_argument(
+        "--protocol", choices=PROTOCOLS, default="modern", help="2016 without its waste"
+    )
     options.add_argument("--record", type=Path, help="JSON file to write")
     given = options.parse_args()
     device = Device(given.gpu, cudnn=given.gpu >= 0, threads=given.threads)
@@ -62,10 +68,15 @@ def main() -> None:
     try:
         for name, size in itertools.product(given.networks, given.sizes):
             networks.get(name)
-            rows += measure(name, size, device, given.iterations)
+            rows += measure(name, size, device, given.iterations, given.protocol)
     except UserError as error:
         sys.exit(str(error))
-    content = {"threads": given.threads, "iterations": given.iterations, "rows": rows}
+    content = {
+        "threads": given.threads,
+        "iterations": given.iterations,
+        "protocol": given.protocol,
+        "rows": rows,
+    }
     packages = gpu.PACKAGES if device.is_gpu else ("numba", "llvmlite")
     file = precisions.ON_CARD if device.is_gpu else precisions.FILE
     path = given.record or processes.default_path(file.stem, file.parent.name)
@@ -74,12 +85,13 @@ def main() -> None:
 
 
 def measure(
-    name: str, size: int, device: Device, iterations: int
+    name: str, size: int, device: Device, iterations: int, protocol: str = "modern"
 ) -> list[dict[str, Any]]:
     """Return a row for each precision."""
-    problem = transfer.pose(
-        CONTENT, STYLE, protocol="modern", model=name, width=size, weights="seeded"
+    asked = PROTOCOLS[protocol].with_options(
+        model=name, width=size, weights="seeded", iterations=iterations
     )
+    problem = transfer.pose(CONTENT, STYLE, protocol=asked)
     engine = "cuda" if device.is_gpu else "cpu"
     everyone = {
         precision: engines.create(engine, problem, device, precision)

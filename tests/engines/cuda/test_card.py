@@ -66,6 +66,7 @@ def test_convolutions_by_warpgroups_on_a_card(
 ):
     problem = problems.make(weights_of, "vgg16", *extents, "modern")
     device = Device(0)
+    true, wanted = problems.reference(problem)
     theirs = engines.create("cuda", problem, device, precision)
     if theirs._machine.units < Units.WGMMA:
         pytest.skip(f"{theirs._machine.title} has no products by warpgroups")
@@ -73,10 +74,14 @@ def test_convolutions_by_warpgroups_on_a_card(
     monkeypatch.setattr(first, "LEAST", 1)
     monkeypatch.setattr(first, "ALONE", 3)
     one = engines.create("cuda", problem, device, precision).evaluate(problem.start)
-    # Both round. Where one cuts off, TF32 is off by more.
+    # Both round, and which ReLU switches by that is chance. Where one cuts off, TF32 is
+    # off by more.
     bound = {"tf32": 1e-3, "bf16": 3e-2, "fp16": 4e-3}[precision]
     assert one[0].total == pytest.approx(two[0].total, rel=bound)
-    assert problems.relative(one[1], two[1]) < bound
+    assert one[0].total == pytest.approx(true.total, rel=bound)
+    own, other = (problems.relative(found[1], wanted) for found in (one, two))
+    print(f"{own:.2e} from the reference, cuDNN's {other:.2e}")
+    assert own < 1.2 * other
 
 
 @pytest.mark.gpu
