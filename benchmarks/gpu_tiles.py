@@ -11,7 +11,6 @@ whole says. Whoever has no room on the card is told so, and the others go on.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
@@ -32,7 +31,7 @@ from gpu_measuring import Settings  # noqa: E402
 from gpu_memory import Meter  # noqa: E402
 from gpu_references import Truth  # noqa: E402
 from measuring import CONTENT, STYLE  # noqa: E402
-from workers import Worker, WorkerError  # noqa: E402
+from workers import Worker  # noqa: E402
 
 from chainer_style import images, networks, text, transfer  # noqa: E402
 from chainer_style.errors import UserError  # noqa: E402

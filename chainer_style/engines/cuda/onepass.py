@@ -13,7 +13,8 @@ from chainer_style.engines.arena import Part
 from chainer_style.engines.cuda.kernels import (
     GRAMS,
     PART,
-    ROOMS,
+    PARTS,
+    SIDE,
     STAGES,
     TAPPED,
     THREADS,
@@ -106,12 +107,13 @@ class OnePass:
         partial: Argument = content.partial if content else None
         ends = (given.x, f"error {tap}", given.gy, chosen, features, given.gx, partial)
         slope = content.slope if content else 0.0
+        rooms = 2 * 16 * TAPPED[channels]
         return Launch(
             f"tapped_{channels}",
             (*ends, *extents, *own, slope, given.stops),
             height * width * channels,
             BLOCKS,
-            shared=PART * channels * layers.bytes + WARPS * ROOMS,
+            shared=(PART * channels + WARPS * rooms) * layers.bytes,
         )
 
     def has_gram(self, node: Pool) -> bool:
@@ -156,7 +158,8 @@ class OnePass:
         extents = height, width, y_height, y_width, KINDS[node.kind], int(rectified)
         parts, numbers = f"parts {tap}", (count, BLOCKS, int(adding))
         sets = WARPS // GRAMS[channels]
-        shared = sets * STAGES * 2 * ACROSS * channels * layers.bytes
+        room = sets * STAGES * 2 * ACROSS * channels * layers.bytes
+        shared = max(room, PARTS * SIDE * (SIDE + 1) * FLOAT)
         return (
             Launch(
                 f"gram_{channels}",

@@ -17,20 +17,21 @@ computes what is its own."""
 WARPS = ("matrix", "tapped", "grams", "first", "groups")
 """More of them, whose kernels are of whole warps, for devices with matrix units."""
 
-TAPPED = (64, 128, 256)
-"""Channels C that there is a ``tapped_C`` for."""
+TAPPED = {64: 64, 128: 32, 256: 32}
+"""Channels C that there is a ``tapped_C`` for, and how many a warp has room for twice, of
+sixteen positions."""
 
 PART = 64
 """Channels whose errors a block of these holds."""
-
-ROOMS = 1 << 12
-"""Bytes that each of its warps has for features on their way."""
 
 GRAMS = {64: 1, 128: 4}
 """Channels C that there is a ``gram_C`` for, and warps that share what they read."""
 
 STAGES = 3
-"""Times four windows that they have room for."""
+"""Times four windows that these have room for."""
+
+SIDE, PARTS = 64, 4
+"""Channels of a part of a Gram matrix, and parts that a block has room for in the end."""
 
 Type = Literal["address", "int", "wide", "float"]
 """Of an argument."""

@@ -197,11 +197,13 @@ __device__ inline void add(Sums &sums, const unsigned (&rows)[2][ROWS],
 // A part of a Gram matrix, of 64 channels by 64, which some warps of a block have sums
 // of; they add theirs in turns, and so the order of additions is fixed.
 enum { SIDE = 64, PITCH = SIDE + 1 };
-__device__ inline float *part_of_block() { return (float *)shared; }
+__device__ inline float *part_of_block(int part) {
+  return (float *)shared + part * SIDE * PITCH;
+}
 
 // first: which element the first column is of.
 template <class Own, int COLUMNS>
-__device__ inline void give(const Sums &sums, int first, bool adding) {
+__device__ inline void give(float *part, const Sums &sums, int first, bool adding) {
   int group = threadIdx.x % LANES / 4, member = threadIdx.x % 4;
 #pragma unroll
   for (int m = 0; m < 4; ++m)
@@ -211,19 +213,24 @@ __device__ inline void give(const Sums &sums, int first, bool adding) {
       for (int k = 0; k < 4; ++k) {
         if (Own::IS_UPPER && 2 * m + k / 2 > n) continue;
         int row = channel_at(2 * m + k / 2, group);
-        float &to = part_of_block()[row * PITCH +
-                                    channel_at(first + n, member * 2 + k % 2)];
+        float &to = part[row * PITCH + channel_at(first + n, member * 2 + k % 2)];
         float sum = sums[Own::tile(m, n)][k];
         to = adding ? to + sum : sum;
       }
 }
 
-// Writes a part to a matrix, and its transpose to the other side of the diagonal.
-__device__ inline void leave(float *gram, int channels, int row, int column) {
+// Writes a part to a matrix, the sum of some, and its transpose to the other side of
+// the diagonal.
+template <int COUNT>
+__device__ inline void leave(const float *parts, float *gram, int channels, int row,
+                             int column) {
   for (int i = threadIdx.x; i < SIDE * SIDE; i += THREADS) {
     int r = i / SIDE, c = i % SIDE;
     bool turned = row == column && element_of(r) > element_of(c);
-    float sum = part_of_block()[turned ? c * PITCH + r : r * PITCH + c];
+    int at = turned ? c * PITCH + r : r * PITCH + c;
+    float sum = parts[at];
+#pragma unroll
+    for (int part = 1; part < COUNT; ++part) sum += parts[part * SIDE * PITCH + at];
     gram[(row + r) * channels + column + c] = sum;
     if (row != column) gram[(column + c) * channels + row + r] = sum;
   }
@@ -278,11 +285,13 @@ gram_64(const feature *__restrict__ x, feature *__restrict__ y,
   Sums sums = {};
   diagonal<64, 1>(sums, map, 0);
   __syncthreads();
-  for (int turn = 0; turn < WARPS; ++turn) {
-    if (warp == turn) give<Diagonal, 8>(sums, 0, turn > 0);
+  enum { COUNT = 4 };
+  for (int turn = 0; turn < WARPS / COUNT; ++turn) {
+    if (warp / COUNT == turn)
+      give<Diagonal, 8>(part_of_block(warp % COUNT), sums, 0, turn > 0);
     __syncthreads();
   }
-  leave(parts + blockIdx.x * (wide)(64 * 64), 64, 0, 0);
+  leave<COUNT>(part_of_block(0), parts + blockIdx.x * (wide)(64 * 64), 64, 0, 0);
 }
 
 // Of four warps, two have the parts on the diagonal, and two what is above it.
@@ -302,17 +311,16 @@ gram_128(const feature *__restrict__ x, feature *__restrict__ y,
   else
     beside<128, 4>(sums, map, (role - 2) * 4);
   __syncthreads();
-  for (int part = 0; part < 3; ++part) {
-    for (int turn = 0; turn < SETS; ++turn) {
-      if (set == turn && role == part && part < 2)
-        give<Diagonal, 8>(sums, 0, turn > 0);
-      if (set == turn && role >= 2 && part == 2)
-        give<Beside, 4>(sums, (role - 2) * 4, turn > 0);
-      __syncthreads();
-    }
-    leave(own, 128, part == 1 ? SIDE : 0, part ? SIDE : 0);
+  for (int turn = 0; turn < SETS; ++turn) {
+    if (set == turn && role < 2)
+      give<Diagonal, 8>(part_of_block(role), sums, 0, turn > 0);
+    else if (set == turn)
+      give<Beside, 4>(part_of_block(2), sums, (role - 2) * 4, turn > 0);
     __syncthreads();
   }
+  leave<1>(part_of_block(0), own, 128, 0, 0);
+  leave<1>(part_of_block(1), own, 128, SIDE, SIDE);
+  leave<1>(part_of_block(2), own, 128, 0, SIDE);
 }
 
 // Adds up what blocks left of a matrix, and what was there if asked to.

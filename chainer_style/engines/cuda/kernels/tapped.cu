@@ -118,15 +118,14 @@ __device__ inline float finish(const feature *__restrict__ x, feature *__restric
   return total;
 }
 
-template <int CHANNELS, int BROAD>
+// FEW channels of sixteen positions are multiplied at a time. Meanwhile the next ones come.
+template <int CHANNELS, int BROAD, int FEW>
 __device__ inline void tapped(const feature *__restrict__ x,
                               const feature *__restrict__ error,
                               feature *__restrict__ gx, const Pooled &pooled,
                               const Wanted &wanted, float *partial, int masked) {
-  // Of a lane's quads of its two positions, so many are used at a time. Meanwhile the
-  // next ones come.
-  enum { PARTS = CHANNELS / BROAD, QUADS = CHANNELS / 4 / MANY, DEPTH = 2 };
-  enum { ROOM = 2 * DEPTH * LANES };
+  enum { PARTS = CHANNELS / BROAD, QUADS = CHANNELS / 4 / MANY };
+  enum { DEPTH = FEW / 4 / MANY, ROOM = 2 * DEPTH * LANES };
   int warp = threadIdx.x / LANES, lane = threadIdx.x % LANES;
   int left = blockIdx.x % PARTS * BROAD;
   wide last = (wide)pooled.height * pooled.width - 1, turns = last / 16 + 1;
@@ -192,7 +191,7 @@ tapped_64(const feature *__restrict__ x, const feature *__restrict__ error,
           int top, int left, int bottom, int right, float slope, int masked) {
   Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
   Wanted wanted = {{top, left, bottom, right}, content, slope};
-  tapped<64, 64>(x, error, gx, pooled, wanted, partial, masked);
+  tapped<64, 64, 64>(x, error, gx, pooled, wanted, partial, masked);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
@@ -203,7 +202,7 @@ tapped_128(const feature *__restrict__ x, const feature *__restrict__ error,
            int top, int left, int bottom, int right, float slope, int masked) {
   Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
   Wanted wanted = {{top, left, bottom, right}, content, slope};
-  tapped<128, 64>(x, error, gx, pooled, wanted, partial, masked);
+  tapped<128, 64, 32>(x, error, gx, pooled, wanted, partial, masked);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
@@ -214,5 +213,5 @@ tapped_256(const feature *__restrict__ x, const feature *__restrict__ error,
            int top, int left, int bottom, int right, float slope, int masked) {
   Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
   Wanted wanted = {{top, left, bottom, right}, content, slope};
-  tapped<256, 64>(x, error, gx, pooled, wanted, partial, masked);
+  tapped<256, 64, 32>(x, error, gx, pooled, wanted, partial, masked);
 }
