@@ -150,6 +150,10 @@ static void copy(Quad *to, const Feature *from, bool inside) {
   __builtin_memset(to, 0, sizeof *to);
   if (inside) __builtin_memcpy(to, from, sizeof *to);
 }
+template <class Quad, class Feature>
+static void copy_past(Quad *to, const Feature *from, bool inside) {
+  copy(to, from, inside);
+}
 static void await_copies() {}
 static void end_copies() {}
 template <int PENDING>

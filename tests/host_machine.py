@@ -46,7 +46,7 @@ POINTER = (
 @functools.cache
 def library(feature, warps):
     """The kernels for one kind of features: of single threads, or of whole warps."""
-    whole = (*kernels.FILES, *kernels.WARPS)
+    whole = (*kernels.FILES, *kernels.OF_WARPS)
     files = whole if warps else kernels.FILES
     wrappers = [wrapper(*each) for each in kernels.signatures(files).items()]
     text = "\n".join([header(), kernels.source(files), POINTER, *wrappers])

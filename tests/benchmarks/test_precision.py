@@ -12,7 +12,8 @@ from chainer_style.report.precisions import Row
     not target.has_bfloat16(), reason="this CPU does not multiply bfloat16"
 )
 def test_a_cell():
-    exact, half = (Row(**row) for row in precision.measure("vgg16", 32, Device(threads=1), 5))
+    found = precision.measure("vgg16", 32, Device(threads=1), 5)
+    exact, half = (Row(**row) for row in found)
     assert exact.gradient_deviation < 1e-4 < half.gradient_deviation < 0.2
     assert exact.loss_deviation < half.loss_deviation < 0.1
     assert exact.apart == 0 < half.apart < exact.moved

@@ -6,7 +6,7 @@ products takes the most time; cuDNN's kernels pass through them once more than t
 
 from __future__ import annotations
 
-from chainer_style.engines.cuda.kernels import THREADS
+from chainer_style.engines.cuda.kernels import THREADS, WARPS
 from chainer_style.engines.cuda.nodes import Layers
 from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Argument, Launch, Units
 from chainer_style.networks import INPUT, Network
@@ -15,8 +15,8 @@ from chainer_style.networks.nodes import Conv, Dropout, Node, ReLU
 OUTPUTS = 64
 """Channels of convolutions that there are kernels for."""
 
-WARPS, GROUPS = THREADS // 32, THREADS // 128
-"""Of a block; groups are of four warps."""
+GROUPS = THREADS // 128
+"""Of four warps, in a block."""
 
 TILE = 16, 16
 """Rows and columns of a map that a group of ``conv_64`` computes at a time."""

@@ -17,7 +17,7 @@ from chainer_style.engines.cuda.kernels import (
     SIDE,
     STAGES,
     TAPPED,
-    THREADS,
+    WARPS,
 )
 from chainer_style.engines.cuda.nodes import KINDS, Back, Layers, filled
 from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Argument, Launch, Units
@@ -28,9 +28,6 @@ from chainer_style.networks.regions import Region
 FULL = 1 << 14
 """Positions of a map with which a large card is full: 16 for each of 1024 warps. With
 fewer, products and poolings of their own are as good."""
-
-WARPS = THREADS // 32
-"""Of a block."""
 
 ACROSS = 8
 """Positions along a row that a warp of ``gram_C`` sums at once, of two rows."""
@@ -107,13 +104,12 @@ class OnePass:
         partial: Argument = content.partial if content else None
         ends = (given.x, f"error {tap}", given.gy, chosen, features, given.gx, partial)
         slope = content.slope if content else 0.0
-        rooms = 2 * 16 * TAPPED[channels]
         return Launch(
             f"tapped_{channels}",
             (*ends, *extents, *own, slope, given.stops),
             height * width * channels,
             BLOCKS,
-            shared=(PART * channels + WARPS * rooms) * layers.bytes,
+            shared=PART * channels * layers.bytes,
         )
 
     def has_gram(self, node: Pool) -> bool:

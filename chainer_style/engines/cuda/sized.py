@@ -106,7 +106,8 @@ class Sized:
     def second(self) -> Node | None:
         """Return the convolution whose gradient goes back to the picture at once.
 
-        It alone reads the first one, and there are kernels for both.
+        It alone reads the first one, and there are kernels for both. What TF32 does not
+        hold they cut off, and so its gradient has to come rounded: in one pass.
         """
         first = self.first.node
         if first is None or self.tapped(first.name):
@@ -114,4 +115,4 @@ class Sized:
         readers = self.maps.reading(first.name)
         if len(readers) != 1 or not self.first.is_grouped(readers[0]):
             return None
-        return readers[0]
+        return readers[0] if self.in_one_pass(readers[0].name) else None

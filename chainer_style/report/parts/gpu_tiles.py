@@ -34,8 +34,8 @@ def table(rows: Sequence[Row]) -> str:
     cells = []
     for row in rows:
         if not row.measured:
-            reason = rst.escaped(row.reason or "")
-            cells.append([row.title, f"not measured: {reason}", *[""] * (len(head) - 2)])
+            reason = f"not measured: {rst.escaped(row.reason or '')}"
+            cells.append([row.title, reason, *[""] * (len(head) - 2)])
             continue
         times = card_tiles.times(row, rows)
         off = row.loss_deviation, row.gradient_deviation

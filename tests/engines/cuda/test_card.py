@@ -64,6 +64,7 @@ def test_taps_in_one_pass_on_a_card(
 def test_convolutions_by_warpgroups_on_a_card(
     weights_of, monkeypatch, precision, extents
 ):
+    monkeypatch.setattr(onepass, "FULL", 1)
     problem = problems.make(weights_of, "vgg16", *extents, "modern")
     device = Device(0)
     true, wanted = problems.reference(problem)

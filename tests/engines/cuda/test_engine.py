@@ -18,7 +18,7 @@ from chainer_style.engines.base import Device, State
 from chainer_style.engines.cuda import first, onepass, windows
 from chainer_style.engines.cuda import plan as plans
 from chainer_style.engines.cuda.engine import CudaEngine
-from chainer_style.engines.cuda.steps import Units
+from chainer_style.engines.cuda.steps import Launch, Units
 from chainer_style.errors import UserError
 
 BOUNDS = {"float32": 5e-5, "bf16": 0.1, "fp16": 0.02}
@@ -57,6 +57,12 @@ def test_losses_and_gradient(weights_of, machine, precision, name, protocol):
     agree(engine, *known, BOUNDS[precision])
 
 
+def kernels_of(engine):
+    """The kernels of an iteration, one after the other."""
+    program = engine._plan._compiler.iteration(engine._plan.objective, None)
+    return [step.kernel for step in program.steps if isinstance(step, Launch)]
+
+
 @pytest.mark.parametrize(
     ("precision", "extents"),
     [("tf32", (32, 40)), *((p, (19, 27)) for p in ("tf32", "bf16", "fp16"))],
@@ -72,9 +78,8 @@ def test_taps_that_poolings_read_in_one_pass(
     monkeypatch.setattr(onepass, "FULL", 1)
     monkeypatch.setattr(onepass, "BLOCKS", 8)
     engine = CudaEngine(known[0], machine(precision))
-    program = engine._plan._compiler.iteration(engine._plan.objective, None)
-    kernels = [getattr(step, "kernel", None) for step in program.steps]
-    assert [name for name in kernels if name and name.startswith("tapped")] == [
+    kernels = kernels_of(engine)
+    assert [name for name in kernels if name.startswith("tapped")] == [
         "tapped_256",
         "tapped_128",
         "tapped_64",
@@ -97,14 +102,26 @@ def test_the_first_convolutions_by_warpgroups(
     weights_of, machine, monkeypatch, precision, extents, protocol
 ):
     known = reference(weights_of, "vgg16", *extents, protocol)
+    monkeypatch.setattr(onepass, "FULL", 1)
     monkeypatch.setattr(first, "LEAST", 1)
     monkeypatch.setattr(first, "ALONE", 3)
     engine = CudaEngine(known[0], machine(precision, units=Units.WGMMA))
-    program = engine._plan._compiler.iteration(engine._plan.objective, None)
-    kernels = {getattr(step, "kernel", None) for step in program.steps}
+    kernels = set(kernels_of(engine))
     assert {"first", "conv_64", "conv_64_back", "assemble"} < kernels
     assert "first_back" not in kernels
     agree(engine, *known, BOUNDS["float32" if precision == "tf32" else precision])
+
+
+def test_what_comes_unrounded_goes_back_by_cudnn(weights_of, machine, monkeypatch):
+    """There is no pass for a pooling of squares, which ends with a rounding."""
+    known = reference(weights_of, "vgg16", 19, 27, "modern", pooling="l2")
+    monkeypatch.setattr(onepass, "FULL", 1)
+    monkeypatch.setattr(first, "LEAST", 1)
+    engine = CudaEngine(known[0], machine("tf32", units=Units.WGMMA))
+    kernels = set(kernels_of(engine))
+    assert {"first", "conv_64", "first_back"} < kernels
+    assert "conv_64_back" not in kernels
+    agree(engine, *known, 1e-4)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

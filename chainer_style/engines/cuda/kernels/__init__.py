@@ -10,16 +10,18 @@ from typing import Literal
 THREADS = 256
 """Of every block."""
 
+WARPS = THREADS // 32
+"""Of threads."""
+
 FILES = ("features", "picture", "losses", "layers", "pooling", "normalisation")
 """Of the source, in the order in which they are compiled as one; each thread of these
 computes what is its own."""
 
-WARPS = ("matrix", "tapped", "grams", "first", "groups")
+OF_WARPS = ("matrix", "tapped", "grams", "first", "groups")
 """More of them, whose kernels are of whole warps, for devices with matrix units."""
 
-TAPPED = {64: 64, 128: 32, 256: 32}
-"""Channels C that there is a ``tapped_C`` for, and how many a warp has room for twice, of
-sixteen positions."""
+TAPPED = (64, 128, 256)
+"""Channels C that there is a ``tapped_C`` for."""
 
 PART = 64
 """Channels whose errors a block of these holds."""
@@ -31,7 +33,7 @@ STAGES = 3
 """Times four windows that these have room for."""
 
 SIDE, PARTS = 64, 4
-"""Channels of a part of a Gram matrix, and parts that a block has room for in the end."""
+"""Channels of a part of a Gram matrix, and how many a block has room for in the end."""
 
 Type = Literal["address", "int", "wide", "float"]
 """Of an argument."""
@@ -42,7 +44,7 @@ _KERNEL = re.compile(
 
 
 @functools.cache
-def source(files: tuple[str, ...] = (*FILES, *WARPS)) -> str:
+def source(files: tuple[str, ...] = (*FILES, *OF_WARPS)) -> str:
     """Return the source, the whole of it or some files."""
     here = resources.files(__name__)
     return "\n".join((here / f"{name}.cu").read_text("utf-8") for name in files)
@@ -50,7 +52,7 @@ def source(files: tuple[str, ...] = (*FILES, *WARPS)) -> str:
 
 @functools.cache
 def signatures(
-    files: tuple[str, ...] = (*FILES, *WARPS),
+    files: tuple[str, ...] = (*FILES, *OF_WARPS),
 ) -> dict[str, tuple[Type, ...]]:
     """Return the types of the arguments of every kernel, read from the source."""
     return {

@@ -141,7 +141,7 @@ __device__ inline void convolve(const feature *__restrict__ x,
     bool inside = row >= 0 && row < height && column >= 0 && column < width;
     const feature *own = x + stage % CHUNKS * CHUNK + own_thread % 4 * MANY;
     if (i < HALO * 4)
-      copy(map + stage % 2 * HALO * 4 + i,
+      copy_past(map + stage % 2 * HALO * 4 + i,
            own + (inside ? row * width + column : 0) * (wide)OUT, inside);
     row += APART_BY / AROUND, column += APART_BY % AROUND;
     if (column >= tile.left - 1 + AROUND) ++row, column -= AROUND;

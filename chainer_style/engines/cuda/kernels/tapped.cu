@@ -118,58 +118,43 @@ __device__ inline float finish(const feature *__restrict__ x, feature *__restric
   return total;
 }
 
-// FEW channels of sixteen positions are multiplied at a time. Meanwhile the next ones come.
-template <int CHANNELS, int BROAD, int FEW>
+template <int CHANNELS, int BROAD>
 __device__ inline void tapped(const feature *__restrict__ x,
                               const feature *__restrict__ error,
                               feature *__restrict__ gx, const Pooled &pooled,
                               const Wanted &wanted, float *partial, int masked) {
-  enum { PARTS = CHANNELS / BROAD, QUADS = CHANNELS / 4 / MANY };
-  enum { DEPTH = FEW / 4 / MANY, ROOM = 2 * DEPTH * LANES };
+  // Of a lane's quads of a position, so many are loaded at once.
+  enum { PARTS = CHANNELS / BROAD, QUADS = CHANNELS / 4 / MANY, DEPTH = 16 / MANY };
   int warp = threadIdx.x / LANES, lane = threadIdx.x % LANES;
   int left = blockIdx.x % PARTS * BROAD;
-  wide last = (wide)pooled.height * pooled.width - 1, turns = last / 16 + 1;
+  wide last = (wide)pooled.height * pooled.width - 1;
   wide turn = (wide)(blockIdx.x / PARTS) * WARPS + warp;
   wide stride = (wide)(gridDim.x / PARTS) * WARPS;
-  auto position_of = [&](wide turn) { return from_end(turn, turns) * 16 + lane / 4; };
-  quad *own = shared + BROAD * CHANNELS / MANY + warp * 2 * ROOM + lane;
-  auto send = [&](quad *to, wide turn, int first) {
-    wide above = position_of(turn), below = above + 8;
+  float total = 0.0f;
+  bring<CHANNELS, BROAD>(error, left);
+  wide turns = last / 16 + 1;
+  for (; turn < turns; turn += stride) {
+    wide above = from_end(turn, turns) * 16 + lane / 4, below = above + 8;
     // What is beyond the last position is computed, and not kept.
     const feature *high = x + (above < last ? above : last) * CHANNELS;
     const feature *low = x + (below < last ? below : last) * CHANNELS;
-#pragma unroll
-    for (int q = 0; q < DEPTH; ++q) {
-      int c = channel_of(lane % 4, (first + q) * MANY);
-      copy(to + q * LANES, high + c, true);
-      copy(to + (DEPTH + q) * LANES, low + c, true);
-    }
-  };
-  float total = 0.0f;
-  int room = 0;
-  if (turn < turns) send(own, turn, 0);
-  bring<CHANNELS, BROAD>(error, left);
-  for (; turn < turns; turn += stride) {
     float sums[BROAD / 8][4] = {};
 #pragma unroll 1
     for (int first = 0; first < QUADS; first += DEPTH) {
-      await_copies();
-      __syncwarp();
-      const quad *from = own + room * ROOM;
-      room = 1 - room;
-      if (first + DEPTH < QUADS)
-        send(own + room * ROOM, turn, first + DEPTH);
-      else if (turn + stride < turns)
-        send(own + room * ROOM, turn + stride, 0);
+      quad a[2][DEPTH];
 #pragma unroll
       for (int q = 0; q < DEPTH; ++q) {
-        quad up = rounded(from[q * LANES]), down = rounded(from[(DEPTH + q) * LANES]);
+        int c = channel_of(lane % 4, (first + q) * MANY);
+        a[0][q] = *(const quad *)(high + c), a[1][q] = *(const quad *)(low + c);
+      }
+#pragma unroll
+      for (int q = 0; q < DEPTH; ++q) {
+        quad up = rounded(a[0][q]), down = rounded(a[1][q]);
 #pragma unroll
         for (int j = 0; j < BROAD / 8; ++j)
           multiply(sums[j], up, down, shared[(j * QUADS + first + q) * LANES + lane]);
       }
     }
-    wide above = position_of(turn);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       wide position = above + half * 8;
@@ -181,8 +166,7 @@ __device__ inline void tapped(const feature *__restrict__ x,
   if (wanted.content) add_up(total, partial);
 }
 
-// As many blocks for each part of the channels; each shares BROAD * CHANNELS features,
-// and has two rooms for each warp.
+// As many blocks for each part of the channels; each shares BROAD * CHANNELS features.
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
 tapped_64(const feature *__restrict__ x, const feature *__restrict__ error,
           const feature *__restrict__ gy, const unsigned char *__restrict__ chosen,
@@ -191,7 +175,7 @@ tapped_64(const feature *__restrict__ x, const feature *__restrict__ error,
           int top, int left, int bottom, int right, float slope, int masked) {
   Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
   Wanted wanted = {{top, left, bottom, right}, content, slope};
-  tapped<64, 64, 64>(x, error, gx, pooled, wanted, partial, masked);
+  tapped<64, 64>(x, error, gx, pooled, wanted, partial, masked);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
@@ -202,7 +186,7 @@ tapped_128(const feature *__restrict__ x, const feature *__restrict__ error,
            int top, int left, int bottom, int right, float slope, int masked) {
   Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
   Wanted wanted = {{top, left, bottom, right}, content, slope};
-  tapped<128, 64, 32>(x, error, gx, pooled, wanted, partial, masked);
+  tapped<128, 64>(x, error, gx, pooled, wanted, partial, masked);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
@@ -213,5 +197,5 @@ tapped_256(const feature *__restrict__ x, const feature *__restrict__ error,
            int top, int left, int bottom, int right, float slope, int masked) {
   Pooled pooled = {gy, chosen, height, width, y_height, y_width, kernel, kind};
   Wanted wanted = {{top, left, bottom, right}, content, slope};
-  tapped<256, 64, 32>(x, error, gx, pooled, wanted, partial, masked);
+  tapped<256, 64>(x, error, gx, pooled, wanted, partial, masked);
 }
