@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# All that needs a card, in one go: tests, ceilings, races, kernels, the paper's columns.
+# All that needs a card, in one go: tests, ceilings, races, kernels, tiles, the paper's
+# columns.
 #
 #   benchmarks/gpu_check.sh FOLDER [STEP...]
 #
@@ -50,6 +51,10 @@ step small 240 "${RACE[@]}" --sizes 64 128
 step large 240 "${RACE[@]}" --sizes 1024 512 256 \
   --contenders cuda torch-eager torch-graph chainer-gpu chainer-cudnn
 step kernels 120 "$PYTHON" benchmarks/gpu_kernels.py --results "$BENCHMARKS/gpu_kernels"
+step tiles 300 "$PYTHON" benchmarks/gpu_tiles.py \
+  --record "$BENCHMARKS/gpu_tiles/tiles.json"
+step pictures 240 "$PYTHON" benchmarks/precision.py --gpu 0 --networks vgg16 \
+  --sizes 512 --iterations 500 --record "$BENCHMARKS/gpu_precision/precision.json"
 step columns 150 "$PYTHON" benchmarks/gpu_columns.py --seconds 4 --results "$RESULTS"
 step precisions 200 "${RACE[@]}" --precisions bf16 fp16 float32 --sizes 64 1024 \
   --contenders cuda torch-eager torch-graph

@@ -61,14 +61,23 @@ class Row:
     @property
     def title(self) -> str:
         """What it is, to print."""
-        cut = f"tiles of {self.side} px" if self.side else "as a whole"
-        return f"{self.picture}, {cut}"
+        return f"{self.computed}, {self.cut}"
 
     @property
-    def picture(self) -> str:
-        """Network, size and precision, to print."""
-        network = networks.get(self.network).title
-        return f"{network}, {self.width}×{self.height} px, {self.precision}"
+    def computed(self) -> str:
+        """Network and precision, to print."""
+        return f"{networks.get(self.network).title}, {self.precision}"
+
+    @property
+    def cut(self) -> str:
+        """Its size and its tiles, to print."""
+        cut = f"tiles of {self.side} px" if self.side else "as a whole"
+        return f"{self.width}×{self.height} px, {cut}"
+
+    @property
+    def picture(self) -> tuple[str, int, int, str]:
+        """Which picture it is."""
+        return self.network, self.width, self.height, self.precision
 
     @property
     def seconds(self) -> float:

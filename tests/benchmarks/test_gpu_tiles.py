@@ -23,7 +23,7 @@ def test_a_cell_without_a_card():
     assert 0 < tiles.gradient_deviation < 1e-5
     assert card_tiles.times(tiles, rows) > 1
     lines = list(gpu_tiles.table(rows))
-    assert lines[1].startswith("VGG-16, 64×40 px, float32, as a whole")
+    assert lines[1].startswith("VGG-16, float32, 64×40 px, as a whole")
 
 
 def test_who_cannot_says_why():
@@ -32,7 +32,7 @@ def test_who_cannot_says_why():
     rows = [Row(**row) for row in found]
     assert all("tf32" in row.reason for row in rows)
     lines = list(gpu_tiles.table(rows))
-    assert lines[1].startswith("VGG-16, 40×40 px, tf32, as a whole: not measured, ")
+    assert lines[1].startswith("VGG-16, tf32, 40×40 px, as a whole: not measured, ")
 
 
 def test_there_are_no_times_beside_what_was_not_measured():

@@ -17,31 +17,39 @@ NOTHING = "—"
 def context(machines: Sequence[Machine]) -> dict[str, Any]:
     """Return what the template prints."""
     return benchmark.context(
-        machines, card_tiles.FILE, card_tiles.read_rows, lambda _, rows: [table(rows)]
+        machines, card_tiles.FILE, card_tiles.read_rows, lambda _, rows: tables(rows)
     )
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Return a table of a machine's rows."""
+def tables(rows: Sequence[Row]) -> list[str]:
+    """Return a table for each network and precision."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.computed, []).append(row)
+    return [table(title, own) for title, own in found.items()]
+
+
+def table(computed: str, rows: Sequence[Row]) -> str:
+    """Return a table of rows of one network and precision."""
     head = [
         *("", "ms", "per megapixel", "times the whole"),
         *("of memory", "loss", "gradient"),
     ]
     title = (
-        "Milliseconds of an iteration, and of a million of its pixels; what the card's "
-        "memory held at most; by how much tiles are off from the whole, relative."
+        f"{computed}: milliseconds of an iteration, and of a million of its pixels; "
+        "what it took of the card's memory at most; how far tiles are off, relative."
     )
     cells = []
     for row in rows:
         if not row.measured:
             reason = f"not measured: {rst.escaped(row.reason or '')}"
-            cells.append([row.title, reason, *[""] * (len(head) - 2)])
+            cells.append([row.cut, reason, *[""] * (len(head) - 2)])
             continue
         times = card_tiles.times(row, rows)
         off = row.loss_deviation, row.gradient_deviation
         cells.append(
             [
-                row.title,
+                row.cut,
                 formats.milliseconds(row.seconds),
                 formats.milliseconds(row.seconds_per_megapixel),
                 NOTHING if times is None else f"{times:.2f}",
