@@ -67,6 +67,8 @@ class Tiles(abc.ABC):
     def sums(self, tile: Tile, pixels: Array) -> dict[str, Array]:
         r"""Return :math:`F^T F` over a tile's own positions of each tapped map.
 
+        They lie as `matrix` takes them, and are valid until the next tile.
+
         Parameters
         ----------
         tile
@@ -74,6 +76,10 @@ class Tiles(abc.ABC):
         pixels
             Of its window.
         """
+
+    def matrix(self, sums: Array, side: int) -> Array:
+        """Return a sum of what `sums` gives for a tap as a matrix, row by row."""
+        return sums.reshape(side, side)
 
     @abc.abstractmethod
     def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:

@@ -73,9 +73,12 @@ class CompiledTiles(Tiles):
         plan = self._forth(tile, pixels)
         sides = {node: shape.channels for node, shape in self._of(tile).maps.items()}
         return {
-            node: unpacked(plan.array(f"Gram {node}", (side // PANEL, side, PANEL)))
-            for node, side in sides.items()
+            node: plan.array(f"Gram {node}", (side**2,)) for node, side in sides.items()
         }
+
+    def matrix(self, sums: Array, side: int) -> Array:
+        """Return a sum as a matrix: it lies in panels (see `Tiles`)."""
+        return unpacked(sums.reshape(side // PANEL, side, PANEL))
 
     def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:
         """Return a tile's own features (see `Tiles`)."""

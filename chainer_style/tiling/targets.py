@@ -150,12 +150,12 @@ def added(
     flat = np.zeros(sum(side**2 for side in sides.values()))
     totals, start = {}, 0
     for node, side in sides.items():
-        totals[node] = flat[start : start + side**2].reshape(side, side)
+        totals[node] = flat[start : start + side**2]
         start += side**2
     for found in sums:
         for node, matrix in found.items():
-            totals[node] += matrix
+            totals[node] += matrix.reshape(-1)
     ranks.add(flat)
     for node, total in totals.items():
         total /= shapes[node].size
-    return totals
+    return {node: tiles.matrix(totals[node], side) for node, side in sides.items()}

@@ -26,8 +26,12 @@ WIDE = 4 * PANEL
 """Bytes of a row of a panel."""
 
 AHEAD = 1024
-"""Rows of a panel at most that is asked for ahead: larger ones would push out what is
-in use, and what goes on for so long the hardware asks for by itself."""
+"""Rows of a panel at most that is asked for while another is multiplied: larger ones
+would push out what is in use."""
+
+SOON = 8192
+"""Bytes ahead that larger ones are asked for as they are multiplied: the hardware asks
+by itself, but no further than a page."""
 
 HELD = 1 << 19
 """Bytes of a right factor at most that a core's own cache holds beside all else."""
@@ -141,6 +145,7 @@ def _product(**kind: bool) -> Any:
 
     While a panel is multiplied the next one is asked for, a few bytes with every turn:
     asked for faster than memory gives, it would stand in the way of what is needed now.
+    Of a large panel, what comes soon is asked for by the first rows.
 
     Parameters
     ----------
@@ -161,21 +166,23 @@ def _product(**kind: bool) -> Any:
     def product(a, stride, b, depth, panels, c, c_stride, rows, after):
         blocks = max(1, (rows + ROWS - 1) // ROWS)
         size = depth * WIDE
-        each = (WIDE + blocks - 1) // blocks if depth <= AHEAD else 0
+        large, each = depth > AHEAD, (WIDE + blocks - 1) // blocks
         for panel in range(panels):
             right = b + panel * size
             ahead = right + size if panel + 1 < panels else after
             for i in range(blocks):
                 first, last = rows * i // blocks, rows * (i + 1) // blocks
                 left, place = a + first * stride, c + first * c_stride + panel * WIDE
-                count, here = last - first, ahead + i * depth * each
-                if blocks > 1:
-                    block(
-                        count, left, stride, right, depth, place, c_stride, here, each
+                count, here, apart = last - first, ahead + i * depth * each, each
+                if large:
+                    here, apart = right + SOON, WIDE if i == 0 else 0
+                if blocks == 1 or (large and i == 0):
+                    block_alone(
+                        count, left, stride, right, depth, place, c_stride, here, apart
                     )
                 else:
-                    block_alone(
-                        count, left, stride, right, depth, place, c_stride, here, each
+                    block(
+                        count, left, stride, right, depth, place, c_stride, here, apart
                     )
 
     return product
