@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from chainer_style import networks
 from chainer_style.report import cells
+from chainer_style.report.races import Timed
 
 FILE = Path("benchmarks") / "gpu_tiles" / "tiles.json"
 """The record, below its machine's."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """One picture, cut in one way.
+class Row(Timed):
+    """One picture, cut in one way; deviations are from those of the whole.
+
+    Rows of one picture took turns, and so turns of one number belong together.
 
     Attributes
     ----------
@@ -24,17 +26,6 @@ class Row:
         Which.
     side
         Pixels of a tile; None: it is computed as a whole.
-    reason
-        Why it has no times; None where it has.
-    iterations
-        Of a turn.
-    turns
-        Seconds of each turn. Rows of one picture took turns, and so those of one number
-        belong together.
-    loss_deviation, gradient_deviation
-        Relative, from those of the whole picture at the one to start from.
-    process_bytes, card_bytes, held_bytes, set_up_seconds, first_seconds
-        See `chainer_style.report.races.Entry`.
     """
 
     network: str
@@ -42,21 +33,6 @@ class Row:
     height: int
     precision: str
     side: int | None
-    reason: str | None = None
-    iterations: int = 0
-    turns: Sequence[float] = ()
-    loss_deviation: float | None = None
-    gradient_deviation: float | None = None
-    process_bytes: int | None = None
-    card_bytes: int | None = None
-    held_bytes: int | None = None
-    set_up_seconds: float | None = None
-    first_seconds: float | None = None
-
-    @property
-    def measured(self) -> bool:
-        """Whether it has times."""
-        return self.reason is None
 
     @property
     def title(self) -> str:
@@ -78,11 +54,6 @@ class Row:
     def picture(self) -> tuple[str, int, int, str]:
         """Which picture it is."""
         return self.network, self.width, self.height, self.precision
-
-    @property
-    def seconds(self) -> float:
-        """Of an iteration: the median of the turns."""
-        return median(self.turns) / self.iterations
 
     @property
     def seconds_per_megapixel(self) -> float:

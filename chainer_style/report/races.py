@@ -29,18 +29,12 @@ SMALL, LARGE, LARGEST = 128, 512, 1024
 Family = Literal["chainer", "pytorch", "own"]
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What one contender did.
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """What was timed on a card.
 
     Attributes
     ----------
-    name, title
-        To ask for it, and to print.
-    family
-        Chainer, PyTorch, or this package's own engines.
-    precision
-        That it computed in.
     reason
         Why it has no times; None where it has.
     iterations
@@ -48,7 +42,7 @@ class Entry:
     turns
         Seconds of each turn: the device was waited for before and behind it.
     loss_deviation, gradient_deviation
-        At the picture to start from, relative, against float64.
+        At the picture to start from, relative.
     process_bytes, card_bytes
         The most of the card's memory that it took: what the driver said of its
         process, and by how much all that was taken grew. None where not known.
@@ -58,10 +52,6 @@ class Entry:
         Of setting up, and of the first iterations.
     """
 
-    name: str
-    title: str
-    family: Family
-    precision: str = "float32"
     reason: str | None = None
     iterations: int = 0
     turns: Sequence[float] = ()
@@ -82,6 +72,26 @@ class Entry:
     def seconds(self) -> float:
         """Seconds of an iteration: the median over the turns."""
         return median(self.turns) / self.iterations
+
+
+@dataclass(frozen=True)
+class Entry(Timed):
+    """What one contender did; deviations are from float64.
+
+    Attributes
+    ----------
+    name, title
+        To ask for it, and to print.
+    family
+        Chainer, PyTorch, or this package's own engines.
+    precision
+        That it computed in.
+    """
+
+    name: str
+    title: str
+    family: Family
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
