@@ -193,7 +193,7 @@ def contenders(
             "own",
             PROTOCOL,
             InTiles(side, cell.precision, place),
-            modules=("chainer_style.engines.define_by_run",),
+            modules=("chainer_style.tiling.create",),
             precision=cell.precision,
         )
         for side in (None, *sides)

@@ -28,7 +28,7 @@ def test_a_cell_without_a_card():
 
 def test_who_cannot_says_why():
     cell = Cell("vgg16", 40, 40, "tf32")
-    found = gpu_tiles.measure(cell, [32], SETTINGS, gpu_memory.Nothing(), "cpu")
+    found = gpu_tiles.measure(cell, [], SETTINGS, gpu_memory.Nothing(), "cpu")
     rows = [Row(**row) for row in found]
     assert all("tf32" in row.reason for row in rows)
     lines = list(gpu_tiles.table(rows))

@@ -94,7 +94,9 @@ def test_taps_that_poolings_read_in_one_pass(
     assert problems.relative(engine.evaluate(known[0].start)[1], several[1]) < bound
 
 
-@pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
+@pytest.mark.parametrize(
+    "precision", ["tf32", "bf16", pytest.param("fp16", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     ("extents", "protocol"), [((8, 50), "2016"), ((19, 27), "modern")]
 )
