@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import re
 
 import host_machine
 import numpy as np
@@ -52,3 +53,17 @@ def test_signatures_are_read_from_the_source():
     assert found["complete"] == (*["address"] * 4, "wide", "float", "int")
     assert kernels.source().count("__global__") == len(found)
     assert kernels.THREADS & (kernels.THREADS - 1) == 0  # halved until one is left
+
+
+def test_what_launches_say_of_gram_kernels_is_what_these_take():
+    """The processor has room enough for all, and would not tell."""
+    source = kernels.source()
+    ahead = re.search(r"enum \{ AHEAD = (\d+), STAGES = AHEAD \+ 1 \}", source)
+    assert int(ahead[1]) + 1 == kernels.STAGES
+    sets = dict(re.findall(r"diagonal<(\d+), (\d+)>\(sums", source))
+    assert {int(c): int(warps) for c, warps in sets.items()} == kernels.GRAMS
+    side = re.search(r"enum \{ SIDE = (\d+), PITCH = SIDE \+ 1 \}", source)
+    assert int(side[1]) == kernels.SIDE
+    (parts,) = re.findall(r"enum \{ COUNT = (\d+) \}", source)
+    last = max(map(int, re.findall(r"part_of_block\((\d+)\)", source)))
+    assert max(int(parts), last + 1) == kernels.PARTS
