@@ -212,7 +212,7 @@ def compile_kernels(progress: Progress) -> None:
     """
     from chainer_style.engines.cpu import compiled
 
-    if not compiled.folder().exists():
+    if not compiled.are_kept():
         progress(0, "compiling its kernels")
         load = f"from {compiled.__name__} import load; load()"
         # If it fails, the engine does, and says why.

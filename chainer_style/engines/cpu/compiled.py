@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import pickle
 import threading
@@ -21,7 +22,7 @@ from numba.core.registry import cpu_target
 
 from chainer_style.engines import Watch
 from chainer_style.engines.cpu.kernels import target
-from chainer_style.engines.cpu.kernels.interpreter import KERNELS, execute
+from chainer_style.engines.cpu.kernels.interpreter import KERNELS, execute, places
 from chainer_style.engines.cpu.kernels.steps import KINDS, STEP
 from chainer_style.files import COMPILED, cache_folder
 
@@ -36,9 +37,13 @@ _EXECUTE = types.void(
     types.Array(types.int64, 2, "C"),
     _WORDS,
     _WORDS,
+    _WORDS,
     _WORD,
     _WORD,
 )
+
+_LAST = "execute"
+"""Name of what is kept when all kernels are."""
 
 _lock = threading.Lock()
 
@@ -78,13 +83,39 @@ class _Place(_CacheLocator):  # type: ignore[misc]
 
 
 class _Form(CompileResultCacheImpl):  # type: ignore[misc]
+    """Files of a name that we give: numba's is the same for all that a factory makes.
+
+    Parameters
+    ----------
+    function
+        What is compiled.
+    name
+        Of its files.
+    """
+
     _locator_classes = (_Place,)
+
+    def __init__(self, function: Any, name: str) -> None:
+        self._name = name
+        super().__init__(function)
+
+    def get_filename_base(self, fullname: str, abiflags: str) -> str:
+        return str(super().get_filename_base(self._name, abiflags))
 
 
 class _Kept(FunctionCache):  # type: ignore[misc]
     """What was compiled before. Files that cannot be used are as good as none."""
 
-    _impl_class = _Form
+    def __init__(self, function: Any, name: str) -> None:
+        self._impl_class = functools.partial(_Form, name=name)
+        super().__init__(function)
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        """Leave out what a function holds, which numba tells otherwise in each process.
+
+        The folder tells it.
+        """
+        return sig, codegen.magic_tuple()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -112,12 +143,24 @@ def load(watch: Watch = iter) -> None:
     with _lock:
         if execute.signatures:
             return
-        execute._cache = kept = _Kept(execute.py_func)
-        if kept.load_overload(_EXECUTE, execute.targetctx) is None:
-            for name in watch([*KINDS, "execute"]):
-                if name in KINDS:
-                    KERNELS[KINDS.index(name)].compile(_KERNEL)
-                else:
-                    execute.compile(_EXECUTE)
-        else:
-            execute.compile(_EXECUTE)
+        kernels = dict(zip(KINDS, KERNELS, strict=True))
+        for name, kernel in kernels.items():
+            if not kernel.signatures:  # one may stand for another
+                kernel._cache = kept = _Kept(kernel.py_func, name)
+                found = kept.load_overload(_KERNEL, kernel.targetctx)
+                if found is not None:
+                    kernel.add_overload(found)
+        missing = [name for name in KINDS if not kernels[name].signatures]
+        for name in watch(missing) if missing else ():
+            kernels[name].compile(_KERNEL)
+        for number, kernel in enumerate(KERNELS):
+            result = kernel.overloads[_KERNEL.args]
+            name = result.fndesc.llvm_cfunc_wrapper_name
+            places[number] = result.library.get_pointer_to_function(name)
+        execute._cache = _Kept(execute.py_func, _LAST)
+        execute.compile(_EXECUTE)
+
+
+def are_kept() -> bool:
+    """Return whether all kernels were compiled before."""
+    return any(folder().glob(f"{_LAST}*"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainer_style.engines.cpu.kernels.interpreter import LINE, execute
+from chainer_style.engines.cpu.kernels.interpreter import LINE, execute, places
 from chainer_style.engines.cpu.kernels.steps import Program
 
 
@@ -56,7 +56,7 @@ class Team:
         busy = np.zeros((len(spaces), len(program)), np.int64)
         with self._lock:
             self._run += 1
-            job = program, counters, ticks, busy, spaces, self._bell, self._run
+            job = program, counters, ticks, busy, places, spaces, self._bell, self._run
             self._job = job
             for go in self._go:
                 go.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import compiled_there
 import numba
@@ -19,6 +20,20 @@ def test_they_are_compiled_once(kernels):
     assert compiled_there.load(cache) == ""
 
 
+def test_what_is_there_is_not_compiled_again(kernels, tmp_path):
+    """Whoever was interrupted goes on: each kernel is kept by itself."""
+    _, cache = kernels
+    here = shutil.copytree(cache, tmp_path / "cache")
+    gone = [*here.rglob("adam-*"), *here.rglob("execute-*")]
+    assert len(gone) == 4
+    for file in gone:
+        file.unlink()
+    for damaged in here.rglob("clip-*.nbc"):
+        damaged.write_bytes(damaged.read_bytes()[:100])
+    assert compiled_there.load(here) == "compiling adam clip\n"
+    assert compiled_there.load(here) == ""
+
+
 def following(number):
     return number + 1
 
@@ -28,7 +43,7 @@ class Small:
 
     def __init__(self):
         self.dispatcher = numba.njit(following)
-        self.dispatcher._cache = compiled._Kept(following)
+        self.dispatcher._cache = compiled._Kept(following, "following")
 
     def is_found(self):
         """Return whether it was compiled before; it works in any case."""

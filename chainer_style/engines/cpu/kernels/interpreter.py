@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -26,7 +27,6 @@ from chainer_style.engines.cpu.kernels import (
     windows,
     winograd,
 )
-from chainer_style.engines.cpu.kernels.steps import KINDS
 
 PATIENCE = 2000
 """Turns of waiting before another thread is let onto the core."""
@@ -132,25 +132,31 @@ KERNELS = (
     _adam,
     _clip,
 )
-"""In the order of `KINDS`."""
+"""In the order of `steps.KINDS`."""
 
 
-def _dispatcher() -> Any:
-    """Return the function that calls a step's kernel by its number."""
-    lines = ["def run(step, unit, space):", "    kind = step.kind"]
-    for number in range(len(KINDS)):
-        lines += [f"    {'el' * (number > 0)}if kind == {number}:"]
-        lines += [f"        kernel{number}(step, unit, space)"]
-    names = {f"kernel{number}": kernel for number, kernel in enumerate(KERNELS)}
-    exec("\n".join(lines), names)
-    return njit(nogil=True)(names["run"])
+places = np.zeros(len(KERNELS), np.int64)
+"""Their addresses, once they are compiled."""
 
 
-_run = _dispatcher()
+@intrinsic
+def _run(typing: Any, place: Any, step: Any, unit: Any, space: Any) -> Any:
+    """Call the kernel at an address.
+
+    What is called by name is compiled once more, as a part of who calls it.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in given[1:]])
+        kernel = builder.inttoptr(given[0], kind.as_pointer())
+        builder.call(kernel, given[1:])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, step, types.int64, types.int64), generate
 
 
 @njit(nogil=True)
-def _share(step, owner, counters, space, threads):
+def _share(step, owner, counters, kernels, space, threads):
     """Take units of a thread's share of a step until none is left."""
     first = step.units * owner // threads
     last = step.units * (owner + 1) // threads
@@ -158,12 +164,12 @@ def _share(step, owner, counters, space, threads):
         unit = first + _take(counters + LINE * (owner + 1))
         if unit >= last:
             return
-        _run(step, unit, space)
+        _run(kernels[step.kind], step, unit, space)
         _take(counters)
 
 
 @njit(nogil=True)
-def execute(program, counters, ticks, busy, spaces, bell, run, thread):
+def execute(program, counters, ticks, busy, kernels, spaces, bell, run, thread):
     """Run a program's steps; called by every thread at once.
 
     A step is done when its units are: a thread that the system keeps from running
@@ -182,6 +188,8 @@ def execute(program, counters, ticks, busy, spaces, bell, run, thread):
         Steps beside another have its start.
     busy
         By thread and step: written, by how far the clock went on meanwhile.
+    kernels
+        Their addresses, by the kind of a step.
     spaces
         Address of each thread's space.
     bell
@@ -213,7 +221,7 @@ def execute(program, counters, ticks, busy, spaces, bell, run, thread):
             for other in range(threads):
                 owner = (thread + other) % threads
                 counted = start + each * which
-                _share(program[which], owner, counted, space, threads)
+                _share(program[which], owner, counted, kernels, space, threads)
             before, now = now, _ticks()
             busy[thread, which] = now - before
         waited = 0
