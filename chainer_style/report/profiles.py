@@ -35,6 +35,7 @@ PHASE_OF = {
     "unnormalise": POINTWISE,
     "gram": GRAM,
     "compare": GRAM,
+    "aim": GRAM,
     "style": LOSSES,
     "style_few": LOSSES,
     "variation": UPDATE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,41 @@ from chainer_style.tiling.grid import Tile
 Array = npt.NDArray[Any]
 """Pixels are of shape (height, width, 3), features of (height, width, channels); some
 engines fill channels up with zeros, in features as in sums."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a tap is compared with.
+
+    Attributes
+    ----------
+    style
+        Gram matrix of the style picture.
+    content_weight, style_weight
+        Of the mean squares of the differences.
+    channels, size
+        Of its map: those that count, and how many numbers it has with them.
+    """
+
+    style: Array
+    content_weight: float
+    style_weight: float
+    channels: int
+    size: int
+
+    @property
+    def content_scale(self) -> float:
+        """The derivative of the mean of squares of the content's differences."""
+        return 2 * self.content_weight / self.size
+
+    @property
+    def style_scale(self) -> float:
+        """The same of the Gram matrix', through F F^T, which counts twice."""
+        return 4 * self.style_weight / self.channels**2 / self.size
+
+    def style_loss(self, squares: float) -> float:
+        """Return the loss, from the sum of squares of the Gram matrix' differences."""
+        return self.style_weight * squares / self.channels**2
 
 
 @dataclass(frozen=True)
@@ -39,9 +74,10 @@ class Passed:
 class Tiles(abc.ABC):
     """Computes a network on tiles of a picture."""
 
+    @property
     @abc.abstractmethod
-    def side(self, channels: int) -> int:
-        """Return the side of the matrices of a tap with so many channels."""
+    def sides(self) -> Mapping[str, int]:
+        """Of the taps' matrices, channels that fill up included."""
 
     def window(self, tile: Tile) -> Region:
         """Return the pixels that a tile is computed from.
@@ -50,36 +86,34 @@ class Tiles(abc.ABC):
         """
         return tile.window
 
-    def survey(
-        self, windows: Iterable[tuple[Tile, Array]]
-    ) -> Iterator[Mapping[str, Array]]:
-        """Yield the sums of tiles, of one at a time or of several together.
+    @abc.abstractmethod
+    def survey(self, windows: Iterable[tuple[Tile, Array]]) -> Array:
+        r"""Return :math:`F^T F` of each tap, over the own positions of some tiles.
 
         Parameters
         ----------
         windows
             The tiles, and the pixels of their windows.
-        """
-        for tile, pixels in windows:
-            yield self.sums(tile, pixels)
 
-    @abc.abstractmethod
-    def sums(self, tile: Tile, pixels: Array) -> dict[str, Array]:
-        r"""Return :math:`F^T F` over a tile's own positions of each tapped map.
-
-        They lie as `matrix` takes them, and are valid until the next tile.
-
-        Parameters
-        ----------
-        tile
-            Which.
-        pixels
-            Of its window.
+        Returns
+        -------
+        numpy.ndarray
+            In double precision, one tap's behind the other: as `matrices` and `whole`
+            take them, and as those of several ranks may be added. Valid until the next
+            survey.
         """
 
-    def matrix(self, sums: Array, side: int) -> Array:
-        """Return a sum of what `sums` gives for a tap as a matrix, row by row."""
-        return sums.reshape(side, side)
+    def matrices(self, sums: Array) -> dict[str, Array]:
+        """Return views of the matrices that lie one behind the other, by tap."""
+        found, start = {}, 0
+        for node, side in self.sides.items():
+            found[node] = sums[start : start + side**2].reshape(side, side)
+            start += side**2
+        return found
+
+    def whole(self, matrix: Array) -> Array:
+        """Return all of a matrix, of which there may be a part: it is symmetric."""
+        return matrix
 
     @abc.abstractmethod
     def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:
@@ -94,14 +128,20 @@ class Tiles(abc.ABC):
         """Drop what was kept of a tile; the way back has to wait for new sums."""
 
     @abc.abstractmethod
-    def aim(self, errors: Mapping[str, Array]) -> None:
+    def compare(self, sums: Array, aims: Mapping[str, Aim]) -> dict[str, float]:
         """Be told what all tiles follow back next.
 
         Parameters
         ----------
-        errors
-            By tap, a square matrix: the gradient of the style loss with respect to
-            features of one position is their product with it.
+        sums
+            What `survey` returned, of all ranks.
+        aims
+            By tap, what they are compared with.
+
+        Returns
+        -------
+        dict
+            By tap, the sum of squares of what its Gram matrix is off by.
         """
 
     @abc.abstractmethod
@@ -111,7 +151,7 @@ class Tiles(abc.ABC):
         Parameters
         ----------
         tile
-            Which; `sums` were asked for it since the picture changed.
+            Which; it was surveyed since the picture changed.
         pixels
             Of its window, the same.
         content
@@ -127,3 +167,26 @@ def square(values: Array) -> float:
         part = flat[start : start + (1 << 16)]
         total += float(np.square(part, dtype=np.float64).sum())
     return total
+
+
+def off_by(
+    tiles: Tiles, sums: Array, aims: Mapping[str, Aim]
+) -> tuple[dict[str, Array], dict[str, float]]:
+    """Return what features are multiplied with on the way back, and sums of squares.
+
+    Parameters
+    ----------
+    tiles
+        Whose sums they are.
+    sums, aims
+        See `Tiles.compare`.
+    """
+    errors, squares = {}, {}
+    for node, matrix in tiles.matrices(sums).items():
+        aim = aims[node]
+        error = tiles.whole(matrix) / aim.size
+        error -= aim.style
+        squares[node] = square(error)
+        error *= aim.style_scale
+        errors[node] = error
+    return errors, squares

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from chainer_style.engines.cpu.costs import Cost, cost
 from chainer_style.engines.cpu.draft import FLOAT, Draft, Map
 from chainer_style.engines.cpu.footprint import Footprint
+from chainer_style.engines.cpu.losses import DOUBLE
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.errors import UserError
 from chainer_style.networks import Network
@@ -151,7 +152,8 @@ class Cut:
             for extent in (tiles.extents.content, tiles.extents.style)
         )
         always = company.program + company.held + self.parameters.size
-        always += self._matrices() + content  # to start from
+        # Two copies more of a matrix that is made whole, and what to start from.
+        always += self._matrices() + 2 * DOUBLE * max(self._sides) ** 2 + content
         features = self._content(self.layout.on_disk)
         stages = []
         for of_style in (True, False):
@@ -182,14 +184,14 @@ class Cut:
         size = max(draft.arrange().size for draft in made)
         return size + max(draft.space for draft in made) * self._tiles.threads
 
+    @property
+    def _sides(self) -> list[int]:
+        taps = self.grid.network.taps
+        return [Map.of(self.grid.shapes[tap.node]).channels for tap in taps]
+
     def _matrices(self) -> int:
-        sides = [
-            Map.of(self.grid.shapes[tap.node]).channels
-            for tap in self.grid.network.taps
-        ]
-        # Sums, targets and differences in double precision, packed errors, and what
-        # the sums of a tile are copied to.
-        return sum(side**2 for side in sides) * (3 * 2 + 4) * FLOAT
+        # Sums and targets in double precision, and packed errors.
+        return sum(side**2 for side in self._sides) * (2 * DOUBLE + FLOAT)
 
     # -- time -------------------------------------------------------------
 

@@ -46,7 +46,8 @@ class TileDrafts:
     Attributes
     ----------
     forth
-        From the picture to the sums of the taps' Gram matrices.
+        From the picture to the taps' Gram matrices, which are added to ``total`` and
+        the node, in double precision.
     back
         From the errors of these matrices to the picture's gradient.
     kept
@@ -83,7 +84,7 @@ class TileDrafts:
         self.kept = {
             name: size for name, size in whole.sizes.items() if name in crossing
         }
-        self.forth = self._part(forward, {f"Gram {node}" for node in self.maps})
+        self.forth = self._part(forward, set())
         sums = {f"content loss {node}" for node in scales}
         self.back = self._part([*anew, *back], {self.gradient, *sums})
 
@@ -148,9 +149,8 @@ class TileDrafts:
                 **{**self._compiler.maps[node].read(), **own.written(), **begins},
             )
         features = len(draft.lines)
-        matrix = draft.buffer(f"Gram {node}", 4 * own.channels**2)
         partial = draft.buffer(f"partial {node}", DOUBLE * (own.channels // PANEL))
-        uses = {"y": matrix, "partial": partial}
+        uses = {"result": f"total {node}", "partial": partial}
         source = place, own
         add_gram(self._compiler, node, uses, source, scale=1, second_scale=1)
         self._spans[node] = Span(features, len(draft.lines))

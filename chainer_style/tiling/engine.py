@@ -14,12 +14,12 @@ from chainer_style.engines.base import Engine, Losses, Problem, State, all_finit
 from chainer_style.engines.static.objective import layout, quiet
 from chainer_style.engines.steps import corrected_rate, epsilon
 from chainer_style.tiling.bands import Band
-from chainer_style.tiling.base import Array, square
+from chainer_style.tiling.base import Array
 from chainer_style.tiling.content import Content
 from chainer_style.tiling.grid import Grid, Tile
 from chainer_style.tiling.picture import Picture
 from chainer_style.tiling.ranks import Alone, Ranks
-from chainer_style.tiling.targets import Maker, Targets, added
+from chainer_style.tiling.targets import Maker, Targets
 
 if TYPE_CHECKING:
     from chainer_style.tiling import budget
@@ -146,17 +146,9 @@ class TiledEngine(Engine):
     def _survey(self) -> tuple[float, ...]:
         """Return the style losses, and tell all tiles what follows from them."""
         sums = self._tiles.survey(self._windows())
-        grams = added(self.grid, self._tiles, sums, self._ranks)
-        losses, errors = [], {}
-        for node, aim in self._aims.items():
-            shape = self.grid.shapes[node]
-            error = grams[node] - aim.style
-            losses.append(aim.style_weight * square(error) / shape.channels**2)
-            # The derivative of a mean of squares, through F F^T, which counts twice.
-            error *= 4 * aim.style_weight / shape.channels**2 / shape.size
-            errors[node] = error.astype(self._dtype)
-        self._tiles.aim(errors)
-        return tuple(losses)
+        self._ranks.add(sums)
+        squares = self._tiles.compare(sums, self._aims)
+        return tuple(aim.style_loss(squares[node]) for node, aim in self._aims.items())
 
     def _windows(self) -> Iterator[tuple[Tile, Array]]:
         for tile in self.grid.tiles:
@@ -186,7 +178,7 @@ class TiledEngine(Engine):
             for node, total in squares().items():
                 sums[node] += total
         weighted = [
-            self._aims[node].content_weight * total / self.grid.shapes[node].size
+            self._aims[node].content_weight * total / self._aims[node].size
             for node, total in sums.items()
         ]
         return np.array([*weighted, 0.0])

@@ -7,15 +7,15 @@ from collections.abc import Hashable, Iterable, Mapping
 import numpy as np
 
 from chainer_style import memory
-from chainer_style.engines.cpu.draft import Map
+from chainer_style.engines.cpu.draft import Draft, Map
 from chainer_style.engines.cpu.kernels.products import PANEL
-from chainer_style.engines.cpu.packing import filled
+from chainer_style.engines.cpu.losses import DOUBLE
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.plan import Plan, Room
-from chainer_style.engines.cpu.targets import unpacked
 from chainer_style.engines.cpu.team import Team
 from chainer_style.memory import LINE
-from chainer_style.tiling.base import Array, Passed, Tiles
+from chainer_style.tiling import rows
+from chainer_style.tiling.base import Aim, Array, Passed, Tiles
 from chainer_style.tiling.drafts import TileDrafts
 from chainer_style.tiling.grid import Grid, Tile
 from chainer_style.weights import Arrays
@@ -61,24 +61,28 @@ class CompiledTiles(Tiles):
             node: memory.zeros((side // PANEL, side, PANEL), np.float32)
             for node, side in _sides(grid).items()
         }
+        self._totals = np.zeros(sum(side**2 for side in self.sides.values()))
         self._kept: dict[int, Array] = {}
         self._plans: dict[tuple[int, bool], tuple[Mapping[str, int], Plan]] = {}
 
-    def side(self, channels: int) -> int:
-        """Return the number of channels, filled up (see `Tiles`)."""
-        return filled(channels)
+    @property
+    def sides(self) -> Mapping[str, int]:
+        """The numbers of channels, filled up (see `Tiles`)."""
+        return {node: len(panels[0]) for node, panels in self._errors.items()}
 
-    def sums(self, tile: Tile, pixels: Array) -> dict[str, Array]:
-        """Return the sums of a tile's Gram matrices (see `Tiles`)."""
-        plan = self._forth(tile, pixels)
-        sides = {node: shape.channels for node, shape in self._of(tile).maps.items()}
-        return {
-            node: plan.array(f"Gram {node}", (side**2,)) for node, side in sides.items()
-        }
+    def survey(self, windows: Iterable[tuple[Tile, Array]]) -> Array:
+        """Return the sums of the Gram matrices (see `Tiles`).
 
-    def matrix(self, sums: Array, side: int) -> Array:
-        """Return a sum as a matrix: it lies in panels (see `Tiles`)."""
-        return unpacked(sums.reshape(side // PANEL, side, PANEL))
+        Below their diagonals there may be nothing.
+        """
+        self._totals[:] = 0
+        for tile, pixels in windows:
+            self._forth(tile, pixels)
+        return self._totals
+
+    def whole(self, matrix: Array) -> Array:
+        """Return all of a matrix (see `Tiles`)."""
+        return np.triu(matrix) + np.triu(matrix, 1).T
 
     def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:
         """Return a tile's own features (see `Tiles`)."""
@@ -100,12 +104,31 @@ class CompiledTiles(Tiles):
         for back in (False, True):
             self._plans.pop((tile.number, back), None)
 
-    def aim(self, errors: Mapping[str, Array]) -> None:
-        """Pack the errors as the kernels read them (see `Tiles`)."""
-        for node, error in errors.items():
-            side = len(error)
-            panels = error.reshape(side, side // PANEL, PANEL)
-            self._errors[node][:] = panels.transpose(1, 0, 2)
+    def compare(self, sums: Array, aims: Mapping[str, Aim]) -> dict[str, float]:
+        """Have what they are off by, packed as kernels read it (see `Tiles`)."""
+        draft, addresses = Draft(), {"zeros": 0, "ones": 0}
+        for node, matrix in self.matrices(sums).items():
+            aim, errors = aims[node], self._errors[node]
+            panels, side, _ = errors.shape
+            partial = draft.buffer(f"style loss {node}", DOUBLE * panels, kept=True)
+            used = {"x": matrix, "y": errors, "target": aim.style}
+            names = {field: f"{field} {node}" for field in used}
+            addresses |= {names[field]: used[field].ctypes.data for field in used}
+            draft.add(
+                node,
+                "aim",
+                panels,
+                {**names, "partial": partial},
+                space=DOUBLE * PANEL,
+                channels=side,
+                scale=1 / aim.size,
+                second_scale=aim.style_scale,
+            )
+        plan = Plan(draft, self._team, addresses)
+        plan.run()
+        return {
+            node: float(plan.sums(f"style loss {node}").sum()) for node in self._errors
+        }
 
     def back(self, tile: Tile, pixels: Array, content: Mapping[str, Array]) -> Passed:
         """Return the gradient of a tile's losses (see `Tiles`)."""
@@ -136,9 +159,12 @@ class CompiledTiles(Tiles):
         drafts = self._of(tile)
         draft = drafts.back if back else drafts.forth
         if draft.uses("picture"):
-            self._pixels[: pixels.size].reshape(pixels.shape)[:] = pixels
+            room = self._pixels[: pixels.size].reshape(pixels.shape)
+            rows.copy(self._team, pixels, room)
         errors = {f"style error {node}": array for node, array in self._errors.items()}
-        arrays = {"picture": self._pixels, **errors, **more}
+        totals = self.matrices(self._totals)
+        added = {f"total {node}": matrix for node, matrix in totals.items()}
+        arrays = {"picture": self._pixels, **errors, **added, **more}
         addresses = {name: array.ctypes.data for name, array in arrays.items()}
         kept = self._keep(tile).ctypes.data
         addresses |= {

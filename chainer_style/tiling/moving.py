@@ -9,6 +9,8 @@ from chainer_style.engines.cpu.draft import Draft, Map
 from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.team import Team
 from chainer_style.images import Canvas
+from chainer_style.networks.regions import Region
+from chainer_style.tiling import rows
 from chainer_style.tiling.bands import Band
 from chainer_style.tiling.picture import Array, Picture
 
@@ -42,6 +44,10 @@ class CompiledPicture(Picture):
         self._rows = Map(own, width, channels, channels, raw=True)
         bounds = [np.ravel(bound) for bound in self._bounds]
         self._limits = np.concatenate(bounds).astype(np.float32)
+
+    def add(self, region: Region, gradient: Array) -> None:
+        """Add a gradient to that of a window's pixels (see `Picture`)."""
+        rows.add(self._team, self.gradient[self._held(region)], gradient)
 
     def vary(self, weight: float) -> float:
         """Return the weighted total variation (see `Picture`)."""

@@ -7,14 +7,14 @@ picture, the padding that an engine finds there reaches only what is not.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from chainer_style.networks import Network
 from chainer_style.networks.regions import Region
-from chainer_style.tiling.base import Array, Passed, Tiles
+from chainer_style.tiling.base import Aim, Array, Passed, Tiles, off_by
 from chainer_style.tiling.grid import Grid, Tile
 from chainer_style.weights import Arrays
 
@@ -60,17 +60,21 @@ class PlainTiles(Tiles):
         self._passes: dict[tuple[Any, ...], Pass] = {}
         self._errors: Mapping[str, Array] = {}
 
-    def side(self, channels: int) -> int:
-        """Return the number of channels (see `Tiles`)."""
-        return channels
+    @property
+    def sides(self) -> Mapping[str, int]:
+        """The numbers of channels (see `Tiles`)."""
+        nodes = (tap.node for tap in self._grid.network.taps)
+        return {node: self._grid.shapes[node].channels for node in nodes}
 
-    def sums(self, tile: Tile, pixels: Array) -> dict[str, Array]:
-        """Return the sums of a tile's Gram matrices (see `Tiles`)."""
-        found = {}
-        for node, features in self._own(tile, pixels).items():
-            flat = features.reshape(-1, features.shape[2])
-            found[node] = flat.T @ flat
-        return found
+    def survey(self, windows: Iterable[tuple[Tile, Array]]) -> Array:
+        """Return the sums of the Gram matrices (see `Tiles`)."""
+        sums = np.zeros(sum(side**2 for side in self.sides.values()))
+        matrices = self.matrices(sums)
+        for tile, pixels in windows:
+            for node, features in self._own(tile, pixels).items():
+                flat = features.reshape(-1, features.shape[2])
+                matrices[node] += flat.T @ flat
+        return sums
 
     def features(self, tile: Tile, pixels: Array) -> dict[str, Array]:
         """Return a tile's own features (see `Tiles`)."""
@@ -80,9 +84,10 @@ class PlainTiles(Tiles):
     def forget(self, tile: Tile) -> None:
         """Return at once: nothing is kept (see `Tiles`)."""
 
-    def aim(self, errors: Mapping[str, Array]) -> None:
-        """Keep the errors (see `Tiles`)."""
-        self._errors = errors
+    def compare(self, sums: Array, aims: Mapping[str, Aim]) -> dict[str, float]:
+        """Keep what they are off by (see `Tiles`)."""
+        self._errors, squares = off_by(self, sums, aims)
+        return squares
 
     def back(self, tile: Tile, pixels: Array, content: Mapping[str, Array]) -> Passed:
         """Return the gradient of a tile's losses (see `Tiles`)."""

@@ -54,7 +54,7 @@ def seconds(cut: Cut, by: Cut, threads: int) -> float:
     lasted = 0.0
     for _ in range(TURNS):
         begin = time.perf_counter()
-        tiles.sums(tile, pixels)
+        tiles.survey([(tile, pixels)])
         tiles.back(tile, pixels, content)
         lasted = time.perf_counter() - begin
     return lasted * cut.seconds / floor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from chainer_style.engines.base import Problem
 from chainer_style.engines.static.objective import layout, quiet, tap_weights
-from chainer_style.tiling.base import Array, Tiles, square
+from chainer_style.tiling.base import Aim, Array, Tiles, square
 from chainer_style.tiling.content import Content
 from chainer_style.tiling.grid import Grid, Tile
 from chainer_style.tiling.ranks import Ranks
@@ -18,23 +18,6 @@ from chainer_style.tiling.ranks import Ranks
 Maker = Callable[[Grid, Mapping[str, float], bool], Tiles]
 """Makes tiles of a grid, given the scales of the content's differences by tap, and
 whether there is a way back."""
-
-
-@dataclass(frozen=True)
-class Aim:
-    """What a tap is compared with.
-
-    Attributes
-    ----------
-    style
-        Gram matrix of the style picture.
-    content_weight, style_weight
-        Of the mean squares of the differences.
-    """
-
-    style: Array
-    content_weight: float
-    style_weight: float
 
 
 @dataclass(frozen=True)
@@ -79,16 +62,13 @@ class Targets:
             energy = squares.get(tap.node, shape.size) / shape.size
             style = square(grams[tap.node]) / shape.channels**2
             weights = tap_weights(protocol, tap, energy, style, len(taps))
-            aims[tap.node] = Aim(grams[tap.node], *weights)
+            aims[tap.node] = Aim(grams[tap.node], *weights, shape.channels, shape.size)
         return aims
 
     def scales(self, aims: Mapping[str, Aim]) -> dict[str, float]:
         """Return, by tap with a content loss, twice its weight over its numbers."""
-        shapes = self.grid.shapes
         nodes = [tap.node for tap in self.problem.network.taps if tap.content]
-        return {
-            node: 2 * aims[node].content_weight / shapes[node].size for node in nodes
-        }
+        return {node: aims[node].content_scale for node in nodes}
 
     def _grams(self) -> dict[str, Array]:
         """Return the style picture's Gram matrices, in double precision."""
@@ -104,7 +84,12 @@ class Targets:
                 yield tile, layout(part, self.dtype)
                 tiles.forget(tile)
 
-        return added(grid, tiles, tiles.survey(windows()), self.ranks)
+        sums = tiles.survey(windows())
+        self.ranks.add(sums)
+        return {
+            node: tiles.whole(matrix) / grid.shapes[node].size
+            for node, matrix in tiles.matrices(sums).items()
+        }
 
     def _squares(self, content: Content) -> dict[str, float]:
         """Keep the content picture's features, and return their sums of squares.
@@ -129,33 +114,3 @@ class Targets:
         totals = np.array(list(squares.values()))
         self.ranks.add(totals)
         return dict(zip(squares, map(float, totals), strict=True))
-
-
-def added(
-    grid: Grid, tiles: Tiles, sums: Iterable[Mapping[str, Array]], ranks: Ranks
-) -> dict[str, Array]:
-    """Return the Gram matrices of a picture, in double precision.
-
-    Parameters
-    ----------
-    grid, tiles
-        Its tiles, and what computes them.
-    sums
-        Of this rank's tiles, see `Tiles.survey`.
-    ranks
-        All of them: one sum over all matrices.
-    """
-    shapes = {tap.node: grid.shapes[tap.node] for tap in grid.network.taps}
-    sides = {node: tiles.side(shape.channels) for node, shape in shapes.items()}
-    flat = np.zeros(sum(side**2 for side in sides.values()))
-    totals, start = {}, 0
-    for node, side in sides.items():
-        totals[node] = flat[start : start + side**2]
-        start += side**2
-    for found in sums:
-        for node, matrix in found.items():
-            totals[node] += matrix.reshape(-1)
-    ranks.add(flat)
-    for node, total in totals.items():
-        total /= shapes[node].size
-    return {node: tiles.matrix(totals[node], side) for node, side in sides.items()}

@@ -60,6 +60,7 @@ def cost(step: Program) -> Cost:
     moved = {
         "gram": read,
         "compare": 3 * FLOAT * int(step["channels"]) ** 2 + bool(step["source"]) * read,
+        "aim": 5 * FLOAT * int(step["channels"]) ** 2,
         "style": (3 if step["target"] else 2) * read,
         "style_few": (3 if step["target"] else 2) * read,
         "variation": 3 * read,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from chainer_style.engines.cuda.nodes import filled
 from chainer_style.engines.cuda.sized import Sized
 from chainer_style.engines.cuda.steps import BLOCKS, FLOAT, Launch, Program, Units
 from chainer_style.networks.regions import Region
-from chainer_style.tiling.base import Array, Passed, Tiles
+from chainer_style.tiling.base import Aim, Array, Passed, Tiles, off_by
 from chainer_style.tiling.cuda.picture import Patch
 from chainer_style.tiling.cuda.windows import Windows
 from chainer_style.tiling.grid import Grid, Tile
@@ -177,32 +177,27 @@ class CudaTiles(Tiles):
             own,
         )
 
-    def side(self, channels: int) -> int:
-        """Return the number of channels, filled up (see `Tiles`)."""
-        return filled(channels)
+    @property
+    def sides(self) -> Mapping[str, int]:
+        """The numbers of channels, filled up (see `Tiles`)."""
+        return self._sides
 
     def window(self, tile: Tile) -> Region:
         """Return the pixels that a tile is computed from (see `Tiles`)."""
         return self._drafts.windows.of(tile)
 
-    def survey(
-        self, windows: Iterable[tuple[Tile, Any]]
-    ) -> Iterator[Mapping[str, Array]]:
-        """Yield the sums of all tiles together (see `Tiles`): it waits just once."""
+    def survey(self, windows: Iterable[tuple[Tile, Any]]) -> Array:
+        """Return the sums of the Gram matrices (see `Tiles`): it waits just once."""
         self._clear()
         for tile, pixels in windows:
             self._show(pixels)
             self._run(tile, self._drafts.of(tile).sums, {})
         fetch, places = self._machine.fetch, self._addresses
-        yield {
-            node: fetch(places[f"gram {node}"], (side, side), np.float32)
+        fetched = (
+            fetch(places[f"gram {node}"], (side**2,), np.float32)
             for node, side in self._sides.items()
-        }
-
-    def sums(self, tile: Tile, pixels: Any) -> dict[str, Array]:
-        """Return the sums of a tile's Gram matrices (see `Tiles`)."""
-        (found,) = self.survey([(tile, pixels)])
-        return dict(found)
+        )
+        return np.concatenate(list(fetched), dtype=float)
 
     def features(self, tile: Tile, pixels: Any) -> dict[str, Array]:
         """Return a tile's own features, in single precision (see `Tiles`)."""
@@ -222,11 +217,13 @@ class CudaTiles(Tiles):
     def forget(self, tile: Tile) -> None:
         """Return at once: nothing is kept (see `Tiles`)."""
 
-    def aim(self, errors: Mapping[str, Array]) -> None:
-        """Copy the errors to where the kernels read them (see `Tiles`)."""
+    def compare(self, sums: Array, aims: Mapping[str, Aim]) -> dict[str, float]:
+        """Copy what they are off by to where kernels read it (see `Tiles`)."""
+        errors, squares = off_by(self, sums, aims)
         for node, error in errors.items():
-            packed = self._machine.format.encode(error)
+            packed = self._machine.format.encode(error.astype(np.float32))
             self._machine.write(self._addresses[f"error {node}"], packed)
+        return squares
 
     def back(self, tile: Tile, pixels: Any, content: Mapping[str, Any]) -> Passed:
         """Return the gradient of a tile's losses, there (see `Tiles`).

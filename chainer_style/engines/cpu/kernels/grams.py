@@ -124,7 +124,8 @@ def compare(step, unit, space):
     """Add the slots up and write what is off by the target, packed for a product.
 
     Its unit is a row of panels; it leaves the sum of squares. Without slots it sums
-    the products of the features itself.
+    the products of the features itself. What is wanted in double precision is added to
+    what is there, on and above the diagonal, and not packed.
     """
     channels, panels = step.channels, step.channels // PANEL
     wide, positions = 4 * channels, step.height * step.width
@@ -135,8 +136,10 @@ def compare(step, unit, space):
     block = constants + 2 * WIDE
     for other in range(unit, panels):
         factors[2] = np.float32(1 if other == unit else 2)
-        here = step.y + (other * channels + unit * PANEL) * WIDE
         start = unit * PANEL * wide + other * WIDE
+        here = step.y + (other * channels + unit * PANEL) * WIDE
+        if step.result:
+            here = block
         sums, stride = step.x + start, wide
         if step.source:
             for first in range(0, positions, DEPTH):
@@ -161,6 +164,46 @@ def compare(step, unit, space):
             constants + WIDE,
             here,
         )
+        if step.result:
+            _add_up(here, step.result + 2 * start, channels)
+        else:
+            _turn(here, step.y + (unit * channels + other * PANEL) * WIDE)
+    doubles(step.partial, unit + 1)[unit] = _total(squares)
+
+
+@njit(nogil=True)
+def _add_up(block, place, channels):
+    """Add a square block to a part of a matrix of doubles."""
+    values = floats(block, PANEL * PANEL)
+    for i in range(PANEL):
+        totals = doubles(place + 8 * i * channels, PANEL)
+        for j in range(PANEL):
+            totals[j] += values[i * PANEL + j]
+
+
+@njit(nogil=True)
+def aim(step, unit, space):
+    """Write what sums in double precision are off by, packed for a product.
+
+    Its unit is a row of panels, of which it reads what `compare` adds to; it leaves
+    the sum of squares.
+    """
+    channels = step.channels
+    squares = doubles(space + TABLES + DUMP, PANEL)
+    squares[:] = 0
+    for other in range(unit, channels // PANEL):
+        start = 8 * PANEL * (unit * channels + other)
+        here = step.y + (other * channels + unit * PANEL) * WIDE
+        times = 1.0 if other == unit else 2.0
+        for i in range(PANEL):
+            row = start + 8 * i * channels
+            sums = doubles(step.x + row, PANEL)
+            wanted = doubles(step.target + row, PANEL)
+            errors = floats(here + i * WIDE, PANEL)
+            for j in range(PANEL):
+                error = sums[j] * step.scale - wanted[j]
+                squares[j] += times * error * error
+                errors[j] = error * step.second_scale
         _turn(here, step.y + (unit * channels + other * PANEL) * WIDE)
     doubles(step.partial, unit + 1)[unit] = _total(squares)
 

@@ -102,7 +102,7 @@ _pool, _unpool = pooling.pool, pooling.unpool
 _rectify, _copy = pointwise.rectify, pointwise.copy
 _crop, _paste = pointwise.crop, pointwise.paste
 _normalise, _unnormalise = pointwise.normalise, pointwise.unnormalise
-_gram, _compare = grams.gram, grams.compare
+_gram, _compare, _aim = grams.gram, grams.compare, grams.aim
 _style, _style_few = grams.style, grams.style_few
 _variation, _adam, _clip = picture.variation, picture.adam, picture.clip
 
@@ -126,6 +126,7 @@ KERNELS = (
     _unnormalise,
     _gram,
     _compare,
+    _aim,
     _style,
     _style_few,
     _variation,

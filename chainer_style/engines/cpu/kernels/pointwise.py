@@ -48,14 +48,18 @@ def copy(step, unit, space):
 
 @njit(nogil=True)
 def crop(step, unit, space):
-    """Copy some rows of a part of a map that begins within it."""
+    """Copy some rows of a part of a map that begins within it, or add to them."""
     each = step.y_width * step.channels
     for row in range(
         unit * step.positions, min((unit + 1) * step.positions, step.y_height)
     ):
         start = (row - step.pad) * step.width - step.pad_across
         x = floats(step.x + 4 * start * step.channels, each)
-        floats(step.y + 4 * row * each, each)[:] = x
+        y = floats(step.y + 4 * row * each, each)
+        if step.backward:
+            x += y
+        else:
+            y[:] = x
 
 
 @njit(nogil=True)

@@ -27,6 +27,7 @@ KINDS = (
     "unnormalise",
     "gram",
     "compare",
+    "aim",
     "style",
     "style_few",
     "variation",
