@@ -23,10 +23,10 @@ LEAST = 48
 FEWEST = 8
 """The same where a block is made so small for the sake of the threads only."""
 
-SMALL = 24
+SMALL = 18
 """Tiles of a block whose filters are few bytes: the fewer, the nearer they stay."""
 
-NEAR = 2_200_000
+NEAR = 4_400_000
 """Bytes of filters that are few."""
 
 LARGE = 16_000_000
@@ -171,6 +171,8 @@ def _(way: Tiles, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
             "positions": block,
             "shares": cut,
             "panels": panels,
+            # Whether maps are asked for ahead: more often, filters are what is late.
+            "mode": read.size + written.size >= way.nbytes,
         },
     )
 

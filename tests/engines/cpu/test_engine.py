@@ -12,6 +12,7 @@ import pytest
 
 from chainer_style.engines.base import Device
 from chainer_style.engines.cpu.engine import CpuEngine
+from chainer_style.engines.cpu.kernels.steps import KINDS
 
 
 @pytest.mark.parametrize("name", ["vgg16", "nin"])
@@ -26,6 +27,33 @@ def test_the_number_of_threads_changes_no_bit(weights_of, name):
     for losses, image in found[1:]:
         assert losses == found[0][0]
         np.testing.assert_array_equal(image, found[0][1])
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (61, 110)])
+def test_what_is_asked_for_ahead_changes_no_bit(weights_of, height, width):
+    """Nor that some of it lies beyond a map. In small pictures it is filters alone."""
+    problem = problems.make(weights_of, "vgg16", height, width)
+    engine = CpuEngine(problem, Device(threads=2))
+    program = engine.plan.program
+    kinds = ("winograd2", "winograd4", "winograd6")
+    convolutions = np.isin(program["kind"], [KINDS.index(kind) for kind in kinds])
+    assert convolutions.sum() > 10
+    assert not program["mode"][convolutions].all()
+    found = []
+    for mode in (0, 1):
+        program["mode"][convolutions] = mode
+        found.append(engine.evaluate(problem.start))
+    assert found[0][0] == found[1][0]
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+def test_maps_larger_than_filters_are_asked_for(weights_of):
+    problem = problems.make(weights_of, "vgg16", 96, 96)
+    engine = CpuEngine(problem, Device())
+    names = [line.name for line in engine.plan.draft.lines]
+    modes = dict(zip(names, engine.plan.program["mode"], strict=True))
+    assert modes["conv1_2"] == modes["conv1_2 back"] == 1
+    assert modes["conv4_3"] == modes["conv4_3 back"] == 0
 
 
 def test_losses_are_those_of_their_iteration(weights_of):

@@ -194,6 +194,46 @@ if target.has_bfloat16():
     product_of_pairs = _product(pairs=True)
 
 _block_nearby = _block(results=True)
+_block_asking = _block(results=True, lines=2)
+
+
+@njit(nogil=True)
+def product_asking(
+    a, stride, b, depth, panels, c, c_stride, rows, after, elsewhere, size
+):
+    """Write a product as `product` does, and ask for what is needed elsewhere.
+
+    Parameters
+    ----------
+    a, stride, b, depth, panels, c, c_stride, rows, after
+        See `_product`.
+    elsewhere, size
+        Address of what will be needed when all is multiplied, and its bytes.
+    """
+    blocks = max(1, (rows + ROWS - 1) // ROWS)
+    turns, each = blocks * panels * depth, (WIDE + blocks - 1) // blocks
+    apart = (size + turns - 1) // turns
+    for panel in range(panels):
+        right = b + panel * depth * WIDE
+        ahead = right + depth * WIDE if panel + 1 < panels else after
+        for i in range(blocks):
+            first, last = rows * i // blocks, rows * (i + 1) // blocks
+            left, place = a + first * stride, c + first * c_stride + panel * WIDE
+            _block_asking(
+                last - first,
+                left,
+                stride,
+                right,
+                depth,
+                place,
+                c_stride,
+                ahead,
+                each,
+                elsewhere,
+                apart,
+            )
+            ahead += depth * each
+            elsewhere += depth * apart
 
 
 @njit(nogil=True)

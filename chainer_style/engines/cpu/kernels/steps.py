@@ -78,7 +78,7 @@ WORDS = (
     "add",
     "backward",
     "offset",  # of channels
-    "mode",
+    "mode",  # which of the ways that a kernel has
     "rectified",  # whether x is to be read through a ReLU
 )
 NUMBERS = ("scale", "second_scale", "third_scale")

@@ -10,7 +10,12 @@ from numba import njit
 from chainer_style.engines.cpu.kernels import tiles
 from chainer_style.engines.cpu.kernels.access import words
 from chainer_style.engines.cpu.kernels.matrices import Matrices, matrices
-from chainer_style.engines.cpu.kernels.products import WIDE, product, product_of_pairs
+from chainer_style.engines.cpu.kernels.products import (
+    WIDE,
+    product,
+    product_asking,
+    product_of_pairs,
+)
 from chainer_style.engines.cpu.kernels.results import DUMP, STEP
 
 TABLES = 4096
@@ -50,6 +55,7 @@ def make(made: int, kernel: int = 3, half: bool = False) -> Any:
     multiply = product_of_pairs if half else product
     planes = (made + kernel - 1) ** 2
     take, give = taking(made, kernel, half), giving(made, kernel)
+    soon = _nearing(made, kernel)
 
     @njit(nogil=True)
     def winograd(step, unit, space):
@@ -68,22 +74,62 @@ def make(made: int, kernel: int = 3, half: bool = False) -> Any:
         depth = step.channels // parts
         size = depth * WIDE
         take(step, first, count, space, inputs, plane)
+        following = (unit + 1) // step.shares * step.positions
         for i in range(planes):
             weights = step.weights + (i * step.panels + begin) * size
-            multiply(
-                inputs + i * plane,
-                wide,
-                weights,
-                depth,
-                panels,
-                results + i * plane,
-                narrow,
-                count,
-                weights + step.panels * size,
-            )
+            left, place = inputs + i * plane, results + i * plane
+            after = weights + step.panels * size
+            if not half and step.mode:
+                asked, bytes_asked = soon(step, i, first, following, count)
+                product_asking(
+                    left,
+                    wide,
+                    weights,
+                    depth,
+                    panels,
+                    place,
+                    narrow,
+                    count,
+                    after,
+                    asked,
+                    bytes_asked,
+                )
+            else:
+                multiply(
+                    left, wide, weights, depth, panels, place, narrow, count, after
+                )
         give(step, first, count, space, results, plane, begin * WIDE, narrow)
 
     return winograd
+
+
+def _nearing(made: int, kernel: int) -> Any:
+    """Return what tells where maps are soon read and written, for a part of them.
+
+    Half of a block's planes have a part each of where its results go, the others of
+    what the following one reads: rows of tiles beside each other.
+    """
+    seen = made + kernel - 1
+    read, written = seen // 2, seen * seen // 2 // made
+
+    @njit(nogil=True)
+    def soon(step, plane, first, following, count):
+        across, part = (step.y_width + made - 1) // made, plane // 2
+        if plane % 2:
+            row, column = first // across * made, first % across * made
+            wide = 4 * step.y_channels
+            size = made * count * wide // written
+            row += part // written
+            place = step.y + (row * step.y_width + column) * wide
+            return place + part % written * size, size
+        row = following // across * made - step.pad + part // read
+        column = following % across * made - step.pad_across
+        wide = 4 * step.channels
+        size = (made * count + kernel - 1) * wide // read
+        place = step.x + (row * step.width + column) * wide
+        return place + part % read * size, size
+
+    return soon
 
 
 def taking(
