@@ -7,7 +7,7 @@ Engine cpu computes the same transfer as a whole and in tiles, each in a process
 own; they take turns, so that whatever else the machine does hits all alike. Tiles are
 given as pixels, and how many taps' features the way back computes anew: ``512:0`` keeps
 all that there is to keep, as a generous budget lets it, ``512:4`` nothing. ``tightest``
-are the smallest that a budget comes to.
+are the smallest that a budget comes to, ``kept`` those that it keeps all of.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 class Way:
     """How a picture is cut; see `chainer_style.tiling.budget.Layout`.
 
-    A side of 0 stands for the smallest that a budget comes to.
+    A side of 0 stands for the smallest that a budget comes to: of all, or, where
+    nothing is computed anew, of those that are kept.
     """
 
     side: int
@@ -56,8 +57,8 @@ class Way:
     @classmethod
     def read(cls, word: str) -> Way:
         """Return what a word such as ``512:4`` says."""
-        if word == "tightest":
-            return TIGHTEST
+        if word in NAMED:
+            return NAMED[word]
         side, _, again = word.partition(":")
         found = cls(int(side), int(again or 0))
         if found.side < 1 or found.again < 0:
@@ -78,9 +79,16 @@ class Way:
         """Return it with a side."""
         from chainer_style.tiling import budget
 
+        if self.side:
+            return self
         sketch = functools.cache(functools.partial(_sketch, problem, threads))
-        side = self.side or budget.sides_of(sketch)[-1]
-        return Way(side, self.again)
+        sides = budget.sides_of(sketch)
+        if self.again:
+            return Way(sides[-1], self.again)
+        layouts = (budget.Layout(side, again=0, on_disk=False) for side in sides)
+        enough = (budget.Cut(sketch(one.side), one).total for one in layouts)
+        chosen = (budget.choose(sketch, memory).layout for memory in enough)
+        return Way(min(one.side for one in chosen if not one.again), 0)
 
 
 def _sketch(problem: Problem, threads: int, side: int) -> Side:
@@ -91,10 +99,10 @@ def _sketch(problem: Problem, threads: int, side: int) -> Side:
     return Side(problem.network, extents, side, threads)
 
 
-TIGHTEST = Way(0, 4)
+NAMED = {"kept": Way(0, 0), "tightest": Way(0, 4)}
 
-WAYS = (Way(1024, 0), Way(512, 0), Way(512, 4), TIGHTEST)
-"""Kept as far as it can be, not at all, and the tightest that budgets come to."""
+WAYS = (Way(1024, 0), Way(512, 0), Way(512, 4), *NAMED.values())
+"""All kept, or nothing, and the smallest of both that budgets come to."""
 
 
 def main() -> None:

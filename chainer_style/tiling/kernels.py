@@ -147,10 +147,8 @@ class CompiledTiles(Tiles):
     def _of(self, tile: Tile) -> TileDrafts:
         return self._drafts[tile.geometry]
 
-    def _forth(self, tile: Tile, pixels: Array) -> Plan:
-        plan = self._plan(tile, pixels, back=False, more={})
-        plan.run()
-        return plan
+    def _forth(self, tile: Tile, pixels: Array) -> None:
+        self._plan(tile, pixels, back=False, more={}).run()
 
     def _plan(
         self, tile: Tile, pixels: Array, *, back: bool, more: Mapping[str, Array]

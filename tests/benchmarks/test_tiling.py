@@ -30,6 +30,12 @@ def test_the_tightest_is_the_smallest_that_is_worth_it(posed):
     assert tiling.Way(512, 4).of(problem, 2) == tiling.Way(512, 4)
 
 
+@pytest.mark.parametrize(("size", "side"), [(1024, 512), (2048, 704)])
+def test_the_smallest_that_are_kept(posed, size, side):
+    """For less memory, it is faster to keep less of larger tiles."""
+    assert tiling.Way.read("kept").of(posed("nin", size), 2) == tiling.Way(side, 0)
+
+
 def test_times_are_those_of_the_rounds():
     whole = Row("vgg16", 96, 1, None, 0, [1.0, 2.0, 4.0])
     cut = Row("vgg16", 96, 1, 48, 0, [2.0, 3.0, 8.0])
