@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from chainer_style.engines.cpu.costs import Cost, cost
-from chainer_style.engines.cpu.draft import FLOAT, Draft, Map
+from chainer_style.engines.cpu.draft import FLOAT, Draft
 from chainer_style.engines.cpu.footprint import Footprint
 from chainer_style.engines.cpu.losses import DOUBLE
 from chainer_style.engines.cpu.parameters import Parameters
@@ -28,7 +28,7 @@ from chainer_style.tiling.counts import Extents as Extents
 from chainer_style.tiling.counts import Layout as Layout
 from chainer_style.tiling.drafts import TileDrafts
 from chainer_style.tiling.grid import Grid, Tile
-from chainer_style.tiling.kernels import drafted, kept_bytes
+from chainer_style.tiling.kernels import drafted, kept_bytes, matrix_sides
 
 FLOPS, BANDWIDTH = 60e9, 10e9
 """Of a core, roughly: they decide between ways to cut, and tell no time."""
@@ -153,7 +153,11 @@ class Cut:
         )
         always = company.program + company.held + self.parameters.size
         # Two copies more of a matrix that is made whole, and what to start from.
-        always += self._matrices() + 2 * DOUBLE * max(self._sides) ** 2 + content
+        always += (
+            self._matrices()
+            + 2 * DOUBLE * max(matrix_sides(self.grid).values()) ** 2
+            + content
+        )
         features = self._content(self.layout.on_disk)
         stages = []
         for of_style in (True, False):
@@ -184,14 +188,11 @@ class Cut:
         size = max(draft.arrange().size for draft in made)
         return size + max(draft.space for draft in made) * self._tiles.threads
 
-    @property
-    def _sides(self) -> list[int]:
-        taps = self.grid.network.taps
-        return [Map.of(self.grid.shapes[tap.node]).channels for tap in taps]
-
     def _matrices(self) -> int:
         # Sums and targets in double precision, and packed errors.
-        return sum(side**2 for side in self._sides) * (2 * DOUBLE + FLOAT)
+        return sum(side**2 for side in matrix_sides(self.grid).values()) * (
+            2 * DOUBLE + FLOAT
+        )
 
     # -- time -------------------------------------------------------------
 

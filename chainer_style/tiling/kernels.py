@@ -59,7 +59,7 @@ class CompiledTiles(Tiles):
         self._pixels = memory.zeros(largest * grid.network.channels, np.float32)
         self._errors = {
             node: memory.zeros((side // PANEL, side, PANEL), np.float32)
-            for node, side in _sides(grid).items()
+            for node, side in matrix_sides(grid).items()
         }
         self._totals = np.zeros(sum(side**2 for side in self.sides.values()))
         self._kept: dict[int, Array] = {}
@@ -212,7 +212,7 @@ def _places(kept: Mapping[str, int]) -> dict[str, int]:
     return places
 
 
-def _sides(grid: Grid) -> dict[str, int]:
+def matrix_sides(grid: Grid) -> dict[str, int]:
     """Return the side of each tap's Gram matrix, channels that fill up included."""
     nodes: Iterable[str] = (tap.node for tap in grid.network.taps)
     return {node: Map.of(grid.shapes[node]).channels for node in nodes}
