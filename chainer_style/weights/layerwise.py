@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import chainer
 import numpy as np
 import numpy.typing as npt
+import threadpoolctl
 
 from chainer_style.functions import apply
 from chainer_style.networks import INPUT, Network
@@ -67,7 +68,12 @@ def build(
     shallow = _shallow(network)
     values: dict[str, list[Matrix]] = {INPUT: list(pictures)}
     arrays = {}
-    with chainer.no_backprop_mode(), chainer.using_config("train", False):
+    with (
+        chainer.no_backprop_mode(),
+        chainer.using_config("train", False),
+        # As fast on one thread; each more would keep a buffer of 20 MiB for good.
+        threadpoolctl.threadpool_limits(1, "blas"),
+    ):
         for node in watch(network.nodes):
             inputs = [values[name] for name in node.inputs]
             if isinstance(node, Conv | Linear):
