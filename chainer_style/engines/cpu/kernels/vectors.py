@@ -89,6 +89,13 @@ class Emitter:
         whole = isinstance(value.type, ir.VectorType)
         self.builder.store(value, pointer).align = 4 if whole else 1
 
+    def room(self, count: int) -> Any:
+        """Return the address of so many vectors that only this function knows of."""
+        with self.builder.goto_entry_block():
+            found = self.builder.alloca(self.vector, count)
+        found.align = 4 * self.lanes
+        return self.builder.ptrtoint(found, WORD)
+
     def fetch(self, address: Any, to_write: bool = False) -> None:
         """Ask for the cache line of an address ahead of time; it may be anywhere.
 
@@ -134,8 +141,16 @@ class Emitter:
         return self.builder.fmul(one, other, flags=FUSED)
 
     def multiply_add(self, one: Any, other: Any, total: Any) -> Any:
-        """Return ``one * other + total``, in one instruction where there is one."""
-        return self.add(self.multiply(one, other), total)
+        """Return ``one * other + total``, in one instruction where there is one.
+
+        Written as a product and a sum, LLVM would share the product with other sums,
+        and round it.
+        """
+        module = self.builder.module
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        name = f"llvm.fmuladd.v{self.lanes}f32"
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        return self.builder.call(function, [one, other, total], fastmath=FUSED)
 
     def halves(self, one: Any) -> Any:
         """Return a vector in bfloat16, rounded to the nearest, ties to even."""

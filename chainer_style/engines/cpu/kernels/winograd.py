@@ -21,6 +21,9 @@ from chainer_style.engines.cpu.kernels.results import DUMP, STEP
 TABLES = 4096
 """Bytes at the start of a thread's space for tables of addresses."""
 
+GROUP = tiles.TOGETHER * STEP
+"""Bytes of channels that are transformed at once."""
+
 LINE = 64
 """Bytes between two planes of products: without them, all planes of a tile would lie
 on the same few lines of the cache, and push each other out."""
@@ -29,11 +32,18 @@ on the same few lines of the cache, and push each other out."""
 @njit(nogil=True)
 def _look_up(table, start, row, column, extent, height, width, stride, beyond):
     """Write the addresses of a square of positions; one beyond the map is the same."""
+    here, line = start + (row * width + column) * stride, width * stride
+    below, right = row + extent, column + extent
+    if row >= 0 and column >= 0 and below <= height and right <= width:
+        for i in range(extent):
+            for j in range(extent):
+                table[i * extent + j] = here + i * line + j * stride
+        return
     for i in range(extent):
         for j in range(extent):
             inside = 0 <= row + i < height and 0 <= column + j < width
-            here = start + ((row + i) * width + column + j) * stride
-            table[i * extent + j] = here if inside else beyond
+            place = here + i * line + j * stride
+            table[i * extent + j] = place if inside else beyond
 
 
 def make(made: int, kernel: int = 3, half: bool = False) -> Any:
@@ -68,19 +78,24 @@ def make(made: int, kernel: int = 3, half: bool = False) -> Any:
         panels = step.panels * (share + 1) // step.shares - begin
         wide, narrow = 4 * step.channels // parts, panels * WIDE
         # Products of a plane take the place of the plane before, multiplied already.
+        # Every other block goes through the planes from the end: of the filters, those
+        # used last are in the cache still.
         plane = step.positions * max(wide, narrow) + LINE
         results = space + TABLES + DUMP
-        inputs = results + plane
+        inputs, onward = results + plane, 1
+        if unit // step.shares % 2:
+            inputs, results, onward = results, inputs, -1
         depth = step.channels // parts
         size = depth * WIDE
         take(step, first, count, space, inputs, plane)
         following = (unit + 1) // step.shares * step.positions
-        for i in range(planes):
+        for turn in range(planes):
+            i = turn if onward > 0 else planes - 1 - turn
             weights = step.weights + (i * step.panels + begin) * size
             left, place = inputs + i * plane, results + i * plane
-            after = weights + step.panels * size
+            after = weights + onward * step.panels * size
             if not half and step.mode:
-                asked, bytes_asked = soon(step, i, first, following, count)
+                asked, bytes_asked = soon(step, turn, first, following, count)
                 product_asking(
                     left,
                     wide,
@@ -160,9 +175,10 @@ def taking(
                 wide,
                 step.zeros,
             )
-            for offset in range(0, wide, STEP):
+            for offset in range(0, wide, GROUP):
                 place = inputs + (i * wide + offset) // parts
-                gather(space, offset, place, plane, made * wide)
+                vectors = min(GROUP, wide - offset) // STEP
+                gather(space, offset, vectors, place, plane, made * wide)
 
     return take
 
@@ -188,15 +204,15 @@ def giving(made: int, kernel: int) -> Any:
             if bits:
                 each = channels // 32
                 _look_up(signs, bits, row, column, made, height, width, each, dump)
-            for offset in range(0, narrow, STEP):
+            for offset in range(0, narrow, GROUP):
                 here, there = products + i * narrow + offset, start + offset
-                ahead = made * channels
+                many, ahead = min(GROUP, narrow - offset) // STEP, made * channels
                 if not step.backward:
-                    bias = step.bias + there
-                    forth(here, plane, space, table, there, ahead, bias, step.floor)
+                    bias, floor = step.bias + there, step.floor
+                    forth(here, many, plane, space, table, there, ahead, bias, floor)
                 elif step.add:
-                    back_more(here, plane, space, table, there, ahead, 0, 0)
+                    back_more(here, many, plane, space, table, there, ahead, 0, 0)
                 else:
-                    back(here, plane, space, table, there, ahead, 0, 0)
+                    back(here, many, plane, space, table, there, ahead, 0, 0)
 
     return give
