@@ -23,7 +23,7 @@ def test_a_cell():
 
 
 def test_the_tightest_is_the_smallest_that_is_worth_it(posed):
-    """As counted: 1.9 times the whole at most."""
+    """As counted: `SLOWEST` times the whole at most."""
     problem = posed("vgg16", 1024)
     way = tiling.Way.read("tightest").of(problem, 2)
     assert (way.side, way.again) == (344, 4)

@@ -27,7 +27,7 @@ class Rates:
     bytes
         Of filters that come from memory, per cycle.
     nearby
-        The same of filters that the cache which threads share may hold.
+        The same of few filters, see `LIGHT`.
     transforms
         Cycles that a tile takes per 16 channels, there and back halved, by the inputs
         that it sees along an axis.
@@ -44,15 +44,16 @@ class Rates:
 
 RATES = (
     # Fitted on AMD's Zen 4. The bytes are those where two cores read at once; one alone
-    # has up to 10.
-    Rates(16, 6, 6, {4: 120, 6: 400, 8: 1100}),
+    # has up to 10. Tiles that see 10 inputs were never measured there: as many times
+    # what those of 8 take as on the other.
+    Rates(16, 6, 6, {4: 120, 6: 400, 8: 1100, 10: 2750}),
     # Fitted on Intel's Emerald Rapids.
-    Rates(32, 5, 10, {4: 110, 6: 360, 8: 785}, 1.7),
+    Rates(32, 5, 10, {4: 110, 6: 300, 8: 700, 10: 1750}, 1.7),
 )
 """By the multiply-adds per cycle."""
 
-LIGHT = 8_000_000
-"""Bytes of filters that the cache which threads share may hold."""
+LIGHT = 3_000_000
+"""Bytes of filters that caches hold from one iteration to the next."""
 
 
 def rates() -> Rates:
@@ -60,7 +61,7 @@ def rates() -> Rates:
     return next(r for r in RATES if r.multiply_adds == target.multiply_adds())
 
 
-MADE = {3: (0, 2, 4, 6), 5: (0, 4)}
+MADE = {3: (0, 2, 4, 6, 8), 5: (0, 4)}
 """Results of a tile along an axis, by the extent of the filters; 0: windows."""
 
 HALF = (0, 2, 4)
@@ -74,6 +75,12 @@ FEW = 4
 
 ANEW = 2.7
 """Times the cycles that products take with transforms of the filters among them."""
+
+ROOMY = 8
+"""Results along an axis of the tile whose filters may be too large for the memory."""
+
+ROOM = 32_000_000
+"""Bytes that they may take, where the maps themselves do not take half as many."""
 
 GAIN = 0.97
 """Share of the time that a larger tile may take to be worth its larger filters."""
@@ -114,10 +121,19 @@ def best(channels: int, written: Shape, half: bool = False, kernel: int = 3) -> 
     chosen, *others = HALF if half and kernel == 3 else MADE[kernel]
     least = cycles(chosen, channels, written, half, kernel)
     for made in others:
+        if made == ROOMY and not _has_room(channels, written):
+            continue
         needed = cycles(made, channels, written, half, kernel)
         if needed < GAIN * least:
             chosen, least = made, needed
     return chosen
+
+
+def _has_room(channels: int, written: Shape) -> bool:
+    """Whether filters for the largest tile are no larger than memory is worth."""
+    filters = 4 * (ROOMY + 2) ** 2 * channels * written.channels
+    maps = 4 * written.height * written.width * (channels + written.channels)
+    return filters <= max(ROOM, 2 * maps)
 
 
 def cycles(

@@ -10,7 +10,7 @@ from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.kernels.steps import KINDS, Program
 
 TILES = {
-    **{f"winograd{made}": (made, made + 2) for made in (2, 4, 6)},
+    **{f"winograd{made}": (made, made + 2) for made in (2, 4, 6, 8)},
     **{f"winograd{made}half": (made, made + 2) for made in (2, 4)},
     "winograd4of5": (4, 8),
     "winograd4fresh": (4, 6),

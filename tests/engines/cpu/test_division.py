@@ -83,7 +83,16 @@ def test_larger_maps_have_larger_tiles(monkeypatch):
     made = [choice.best(256, Shape(256, size, size)) for size in sizes]
     assert made == sorted(made)
     assert made[0] == 0
-    assert made[-1] == 6
+    assert made[-1] == 8
+
+
+@pytest.mark.usefixtures("rates")
+def test_the_largest_tile_is_for_filters_that_maps_outweigh():
+    """VGG's of 512 channels would be 105 MB, in a picture of 512 px maps are 17 MB."""
+    assert choice.best(256, Shape(256, 128, 128)) == 8
+    assert choice.best(512, Shape(512, 64, 64)) == 6
+    assert choice.best(512, Shape(512, 128, 128)) == 8
+    assert choice.best(256, Shape(256, 64, 64)) == 8
 
 
 @pytest.mark.usefixtures("rates")

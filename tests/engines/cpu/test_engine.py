@@ -35,7 +35,7 @@ def test_what_is_asked_for_ahead_changes_no_bit(weights_of, height, width):
     problem = problems.make(weights_of, "vgg16", height, width)
     engine = CpuEngine(problem, Device(threads=2))
     program = engine.plan.program
-    kinds = ("winograd2", "winograd4", "winograd6")
+    kinds = ("winograd2", "winograd4", "winograd6", "winograd8")
     convolutions = np.isin(program["kind"], [KINDS.index(kind) for kind in kinds])
     assert convolutions.sum() > 10
     assert not program["mode"][convolutions].all()

@@ -90,7 +90,9 @@ def _ticks(typing: Any) -> Any:
     return types.int64(), generate
 
 
-_winograd2, _winograd4, _winograd6 = (winograd.make(made) for made in (2, 4, 6))
+_winograd2, _winograd4, _winograd6, _winograd8 = (
+    winograd.make(made) for made in (2, 4, 6, 8)
+)
 _winograd4of5 = winograd.make(4, kernel=5)
 _winograd4fresh = fresh.make(4)
 _half2, _half4 = (
@@ -110,6 +112,7 @@ KERNELS = (
     _winograd2,
     _winograd4,
     _winograd6,
+    _winograd8,
     _winograd4of5,
     _winograd4fresh,
     _half2,

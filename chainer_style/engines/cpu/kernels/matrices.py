@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float64]
 
-POINTS = {
+POINTS: dict[int, tuple[int | Fraction, ...]] = {
     4: (0, 1, -1),
     # Half the error of 0, 1, -1, 2, -2, in a third more multiplications.
     6: (0, Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(-3, 2)),
     8: (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)),
+    # Of all eighths the least error, five or six times that of 8 inputs.
+    10: (0, *(Fraction(sign * n, 8) for n in (3, 7, 10, 18) for sign in (1, -1))),
 }
 """By the inputs that a tile sees along an axis, where polynomials are evaluated;
 infinity is one more. Pairs of opposite sign share half of their additions."""

@@ -11,6 +11,7 @@ KINDS = (
     "winograd2",
     "winograd4",
     "winograd6",
+    "winograd8",
     "winograd4of5",  # of filters 5x5
     "winograd4fresh",  # of filters as they are
     "winograd2half",  # in bfloat16
