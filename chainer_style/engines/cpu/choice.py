@@ -61,7 +61,7 @@ def rates() -> Rates:
     return next(r for r in RATES if r.multiply_adds == target.multiply_adds())
 
 
-MADE = {3: (0, 2, 4, 6, 8), 5: (0, 4)}
+MADE = {3: (0, 2, 4, 6, 8), 5: (0, 4, 6)}
 """Results of a tile along an axis, by the extent of the filters; 0: windows."""
 
 HALF = (0, 2, 4)

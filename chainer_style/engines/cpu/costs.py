@@ -12,7 +12,7 @@ from chainer_style.engines.cpu.kernels.steps import KINDS, Program
 TILES = {
     **{f"winograd{made}": (made, made + 2) for made in (2, 4, 6, 8)},
     **{f"winograd{made}half": (made, made + 2) for made in (2, 4)},
-    "winograd4of5": (4, 8),
+    **{f"winograd{made}of5": (made, made + 4) for made in (4, 6)},
     "winograd4fresh": (4, 6),
 }
 """What a tile gives and what it sees along an axis, by kernel."""

@@ -269,16 +269,18 @@ def test_minimal_filtering_is_exact(seen, kernel, use, random):
 
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("pad", [0, 2, 4])
-def test_tiles_of_filters_5x5(backward, pad, random):
+@pytest.mark.parametrize("made", [4, 6])
+def test_tiles_of_filters_5x5(backward, pad, made, random):
     node = Conv("conv", ("before",), 64, kernel=5, pad=pad)
     w = (random.randn(64, 96, 5, 5) / 50).astype(np.float32)
     channels = 64 if backward else 96
     x = np.maximum(random.randn(11, 14, channels), 0).astype(np.float32)
     shape = 11 + 4 - 2 * pad, 14 + 4 - 2 * pad
     y = direct_back(x, w, node, shape) if backward else direct(x, w, node)
-    kind, found = run(node, w, x, y, backward=backward, made=4)
-    assert kind == "winograd4of5"
-    assert 1e-8 < relative(found, y) < BOUNDS[6]
+    kind, found = run(node, w, x, y, backward=backward, made=made)
+    assert kind == f"winograd{made}of5"
+    # Of as many inputs as F(6, 3) and F(8, 3).
+    assert 1e-8 < relative(found, y) < BOUNDS[made + 2]
 
 
 @given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 4), st.integers(0, 3))

@@ -100,6 +100,7 @@ def test_few_positions_are_not_worth_tiles():
     """Their filters take longer to read than they save."""
     assert choice.best(384, Shape(1024, 2, 2)) == 0
     assert choice.best(96, Shape(256, 14, 14), kernel=5) == 4
+    assert choice.best(96, Shape(256, 30, 30), kernel=5) == 6
 
 
 def test_filters_are_transformed_as_used_where_reading_them_is_all(rates):

@@ -93,7 +93,7 @@ def _ticks(typing: Any) -> Any:
 _winograd2, _winograd4, _winograd6, _winograd8 = (
     winograd.make(made) for made in (2, 4, 6, 8)
 )
-_winograd4of5 = winograd.make(4, kernel=5)
+_winograd4of5, _winograd6of5 = (winograd.make(made, kernel=5) for made in (4, 6))
 _winograd4fresh = fresh.make(4)
 _half2, _half4 = (
     winograd.make(made, half=True) if target.has_bfloat16() else _winograd2
@@ -114,6 +114,7 @@ KERNELS = (
     _winograd6,
     _winograd8,
     _winograd4of5,
+    _winograd6of5,
     _winograd4fresh,
     _half2,
     _half4,

@@ -13,6 +13,7 @@ KINDS = (
     "winograd6",
     "winograd8",
     "winograd4of5",  # of filters 5x5
+    "winograd6of5",
     "winograd4fresh",  # of filters as they are
     "winograd2half",  # in bfloat16
     "winograd4half",
