@@ -76,11 +76,13 @@ FEW = 4
 ANEW = 2.7
 """Times the cycles that products take with transforms of the filters among them."""
 
-ROOMY = 8
-"""Results along an axis of the tile whose filters may be too large for the memory."""
+WIDEST = 10
+"""Inputs along an axis of the largest tiles. They are for gradients alone: forth, their
+error would turn the signs of ReLUs, one of which may change the gradient by more than
+all rounding does."""
 
 ROOM = 32_000_000
-"""Bytes that they may take, where the maps themselves do not take half as many."""
+"""Bytes that their filters may take, where maps do not take half as many."""
 
 GAIN = 0.97
 """Share of the time that a larger tile may take to be worth its larger filters."""
@@ -111,17 +113,25 @@ def tiles(
             ends = shapes[node.inputs[0]], shapes[node.name]
             for backward in (False, True):
                 read, written = ends[::-1] if backward else ends
-                made = best(read.channels, written, half, node.kernel) if fits else 0
+                kind = half, node.kernel, backward
+                made = best(read.channels, written, *kind) if fits else 0
                 found[node.name, backward] = made
     return found
 
 
-def best(channels: int, written: Shape, half: bool = False, kernel: int = 3) -> int:
+def best(
+    channels: int,
+    written: Shape,
+    half: bool = False,
+    kernel: int = 3,
+    backward: bool = False,
+) -> int:
     """Return the best tile for so many channels read and a map written."""
     chosen, *others = HALF if half and kernel == 3 else MADE[kernel]
     least = cycles(chosen, channels, written, half, kernel)
     for made in others:
-        if made == ROOMY and not _has_room(channels, written):
+        widest = made + kernel - 1 == WIDEST
+        if widest and not (backward and _has_room(channels, written)):
             continue
         needed = cycles(made, channels, written, half, kernel)
         if needed < GAIN * least:
@@ -130,8 +140,8 @@ def best(channels: int, written: Shape, half: bool = False, kernel: int = 3) -> 
 
 
 def _has_room(channels: int, written: Shape) -> bool:
-    """Whether filters for the largest tile are no larger than memory is worth."""
-    filters = 4 * (ROOMY + 2) ** 2 * channels * written.channels
+    """Whether filters for the largest tiles are no larger than memory is worth."""
+    filters = 4 * WIDEST**2 * channels * written.channels
     maps = 4 * written.height * written.width * (channels + written.channels)
     return filters <= max(ROOM, 2 * maps)
 

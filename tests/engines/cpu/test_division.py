@@ -80,7 +80,8 @@ def test_the_rates_of_this_machine_are_known():
 def test_larger_maps_have_larger_tiles(monkeypatch):
     monkeypatch.setattr(choice, "FEW", 0)
     sizes = 1, 4, 8, 16, 64, 256, 512
-    made = [choice.best(256, Shape(256, size, size)) for size in sizes]
+    shapes = [Shape(256, size, size) for size in sizes]
+    made = [choice.best(256, shape, backward=True) for shape in shapes]
     assert made == sorted(made)
     assert made[0] == 0
     assert made[-1] == 8
@@ -89,10 +90,19 @@ def test_larger_maps_have_larger_tiles(monkeypatch):
 @pytest.mark.usefixtures("rates")
 def test_the_largest_tile_is_for_filters_that_maps_outweigh():
     """VGG's of 512 channels would be 105 MB, in a picture of 512 px maps are 17 MB."""
-    assert choice.best(256, Shape(256, 128, 128)) == 8
-    assert choice.best(512, Shape(512, 64, 64)) == 6
-    assert choice.best(512, Shape(512, 128, 128)) == 8
-    assert choice.best(256, Shape(256, 64, 64)) == 8
+    assert choice.best(256, Shape(256, 128, 128), backward=True) == 8
+    assert choice.best(512, Shape(512, 64, 64), backward=True) == 6
+    assert choice.best(512, Shape(512, 128, 128), backward=True) == 8
+    assert choice.best(256, Shape(256, 64, 64), backward=True) == 8
+
+
+@pytest.mark.usefixtures("rates")
+@pytest.mark.parametrize(("kernel", "largest"), [(3, 6), (5, 4)])
+def test_the_largest_tiles_are_for_gradients(kernel, largest):
+    """Forth, signs of ReLUs would come out otherwise for their error."""
+    shape = Shape(256, 256, 256)
+    assert choice.best(256, shape, kernel=kernel) == largest
+    assert choice.best(256, shape, kernel=kernel, backward=True) == largest + 2
 
 
 @pytest.mark.usefixtures("rates")
@@ -100,7 +110,7 @@ def test_few_positions_are_not_worth_tiles():
     """Their filters take longer to read than they save."""
     assert choice.best(384, Shape(1024, 2, 2)) == 0
     assert choice.best(96, Shape(256, 14, 14), kernel=5) == 4
-    assert choice.best(96, Shape(256, 30, 30), kernel=5) == 6
+    assert choice.best(256, Shape(96, 30, 30), kernel=5, backward=True) == 6
 
 
 def test_filters_are_transformed_as_used_where_reading_them_is_all(rates):
