@@ -17,6 +17,9 @@ from chainer_style.engines.cpu.tiled import Fresh, Tiles
 CACHE = 900_000
 """Bytes of a block: about what a core's own cache holds."""
 
+FIRST = 50_000
+"""Bytes of a block whose filters are fewer: it stays in the first cache."""
+
 LEAST = 48
 """Tiles of a block at least: for fewer, filters are read too often."""
 
@@ -227,7 +230,8 @@ def _(way: Windows, read: Map, written: Map, threads: int, each: int = 1) -> Cut
     side = way.square
     total = -(-written.height // side) * -(-written.width // side)
     wide = 4 * (depth + panels * PANEL)
-    block, spread = min(total, max(LEAST, CACHE // wide)), side > 1 or written.raw
+    room = CACHE if way.nbytes > FIRST else FIRST
+    block, spread = min(total, max(LEAST, room // wide)), side > 1 or written.raw
     if spread or groups > 1:
         block = _balanced(total, block, threads)
         cut = 1 if spread else shares(-(-total // block) * groups, panels, threads)
