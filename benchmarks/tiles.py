@@ -3,7 +3,7 @@
     python benchmarks/tiles.py
     python benchmarks/tiles.py --networks vgg16 --sizes 256 --threads 1
 
-Three programs of one transfer, in which all convolutions take the same tile, iterate
+Programs of one transfer, in each of which all convolutions take the same tile, iterate
 in turns. What `chainer_style.engines.cpu.choice` predicts are cycles; they are printed
 as milliseconds at the clock that fits best. On a CPU that the constants there were not
 fitted on, that clock is none, and only the choice can be judged: what it loses against
