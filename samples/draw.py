@@ -1,7 +1,8 @@
 """Draw the sample pictures: ``python samples/draw.py [--output DIR] [NAME ...]``.
 
 They need NumPy and Pillow alone, come out the same each time, and are small enough
-to be kept in the repository beside this script.
+to be kept in the repository beside this script. ``--scale`` draws larger ones, with
+more to see in them, elsewhere.
 """
 
 from __future__ import annotations
@@ -49,16 +50,25 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SAMPLES))
     here = Path(__file__).resolve().parent
     parser.add_argument("--output", type=Path, default=here, help="folder to draw into")
+    parser.add_argument(
+        "--scale", type=int, default=1, help="times the size of the kept pictures"
+    )
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(SAMPLES))
     if unknown:
         parser.error(
             f"no sample named {unknown[0]!r}; choose from {', '.join(SAMPLES)}"
         )
+    if options.scale < 1:
+        parser.error(f"--scale is {options.scale}; give a whole number from 1 on")
+    if options.scale > 1 and options.output.resolve() == here:
+        parser.error("--scale needs --output: the pictures kept here stay small")
     options.output.mkdir(parents=True, exist_ok=True)
     for name in options.names or SAMPLES:
         path = options.output / f"{name}.jpg"
-        save(SAMPLES[name].draw(SAMPLES[name].size), path)
+        width, height = SAMPLES[name].size
+        size = width * options.scale, height * options.scale
+        save(SAMPLES[name].draw(size), path)
         print(path)
 
 

@@ -107,6 +107,21 @@ def test_command_line_draws_what_it_is_asked_for(draw, tmp_path, monkeypatch, ca
     assert "no sample named 'lighthuose'" in capsys.readouterr().err
 
 
+def test_larger_pictures_are_drawn_elsewhere(draw, tmp_path, monkeypatch, capsys):
+    small = {n: draw.Sample(s.draw, (40, 30)) for n, s in draw.SAMPLES.items()}
+    monkeypatch.setattr(draw, "SAMPLES", small)
+    draw.main(["--output", str(tmp_path), "--scale", "3", "lighthouse"])
+    with Image.open(tmp_path / "lighthouse.jpg") as picture:
+        assert picture.size == (120, 90)
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        draw.main(["--scale", "2", "lighthouse"])
+    assert "--scale needs --output" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        draw.main(["--output", str(tmp_path), "--scale", "0"])
+    assert "--scale is 0" in capsys.readouterr().err
+
+
 @settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), x=st.floats(-900, 900), y=st.floats(-900, 900))
 def test_noise_is_smooth_bounded_and_zero_on_its_lattice(load, seed, x, y):
