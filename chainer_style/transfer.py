@@ -7,6 +7,7 @@ Progress bars, snapshots and records are observers of the loop (package
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -146,6 +147,12 @@ class Transfer:
     def iterations(self) -> int:
         """How many there are at all scales together."""
         return sum(scale.iterations for scale in self.scales)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The longer side of the picture, in pixels, at each of them."""
+        each = [(scale.width,) * scale.iterations for scale in self.scales]
+        return tuple(itertools.chain.from_iterable(each))
 
     @property
     def image(self) -> Array:

@@ -261,8 +261,10 @@ def paint(
             watched = observers.finite(log.watch(iterates), apart)
             kept = observers.snapshots(watched, output, every, ours.is_root)
             kept = observers.checkpoints(kept, every, keep)
-            done, total = job.done, job.iterations
-            for _ in observers.progress(kept, total, quiet=quiet, done=done):
+            shown = observers.progress(
+                kept, job.iterations, quiet=quiet, done=job.done, widths=job.widths
+            )
+            for _ in shown:
                 pass
     finally:
         if ours.count == 1 or sys.exc_info()[0] is None:

@@ -13,8 +13,17 @@ LOSSES_EVERY = 0.5
 """Seconds between two looks at the losses: reading them waits for a GPU."""
 
 
+SCALES = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
+"""The bar of several scales, whose iterations are not of one length."""
+
+
 def progress(
-    iterates: Iterable[Iterate], total: int, *, quiet: bool = False, done: int = 0
+    iterates: Iterable[Iterate],
+    total: int,
+    *,
+    quiet: bool = False,
+    done: int = 0,
+    widths: Sequence[int] = (),
 ) -> Iterator[Iterate]:
     """Show iterations per second, the losses and the time left.
 
@@ -28,23 +37,38 @@ def progress(
         Show nothing.
     done
         Number of iterations that were done before.
+    widths
+        The longer side of the picture at every iteration, in pixels. Where it changes,
+        an iteration counts by the square: else those at the first scales would promise
+        the last one in far too little time.
     """
     shown = -LOSSES_EVERY
+    scaled = len(set(widths)) > 1
+    parts = [width**2 for width in widths] if scaled else [1] * total
     with tqdm(
-        total=total, initial=done, unit="it", disable=quiet, dynamic_ncols=True
+        total=sum(parts),
+        initial=sum(parts[:done]),
+        unit="it",
+        disable=quiet,
+        dynamic_ncols=True,
+        bar_format=SCALES if scaled else None,
     ) as bar:
         for iterate in iterates:
             elapsed = bar.format_dict["elapsed"] if not quiet else 0.0
+            at = min(iterate.index, total - 1)
             if not quiet and elapsed - shown >= LOSSES_EVERY:
                 shown = elapsed
                 losses = iterate.losses
+                if scaled:
+                    place = f"{iterate.index + 1}/{total} it, {widths[at]} px"
+                    bar.set_description_str(place, refresh=False)
                 bar.set_postfix(
                     loss=f"{losses.total:.4g}",
                     content=f"{sum(losses.content):.3g}",
                     style=f"{sum(losses.style):.3g}",
                     refresh=False,
                 )
-            bar.update()
+            bar.update(parts[at])
             yield iterate
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+import importlib
 import json
 import os
 import signal
@@ -109,6 +111,32 @@ def test_progress_passes_everything_on(job, capsys):
 def test_quiet_progress_is_silent(job, capsys):
     assert len(list(observers.progress(job.run(), total=7, quiet=True))) == 7
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("done", [0, 2])
+def test_progress_through_scales_goes_by_pixels(monkeypatch, capsys, done):
+    """Two iterations of 10x10 pixels, two of 20x20: those are four fifths of it."""
+    module = importlib.import_module("chainer_style.observers.progress")
+    every = functools.partial(module.tqdm, mininterval=0, miniters=1)
+    monkeypatch.setattr(module, "tqdm", every)
+    monkeypatch.setattr(module, "LOSSES_EVERY", 0.0)
+    losses = Losses(1.0, (), (), 0.0)
+    iterates = [Iterate(i, 0.1, None, lambda: losses) for i in range(done, 4)]
+    passed = observers.progress(iterates, 4, done=done, widths=(10, 10, 20, 20))
+    assert list(passed) == iterates
+    shown = capsys.readouterr().err
+    assert f"{10 * done}%|" in shown
+    assert ("2/4 it, 10 px:  20%|" in shown) == (done == 0)
+    assert "3/4 it, 20 px:  60%|" in shown
+    assert "4/4 it, 20 px: 100%|" in shown
+    assert "loss=1" in shown
+
+
+def test_one_scale_counts_iterations(job, pictures, weights_of):
+    assert job.widths == (16,) * 7
+    options = {"width": 40, "scales": 2, "iterations": 3}
+    two = transfer.prepare(*pictures, weights=weights_of("vgg16"), **options)
+    assert two.widths == (20, 20, 20, 40)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
