@@ -102,6 +102,14 @@ class Setup:
         self.scales = plan(protocol, self._sources, network)
         self._kept: dict[int, Posed] = {}
 
+    def sizes(self, settings: Protocol) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return height and width of content and style at a scale."""
+        content, style = (
+            images.extent(reading.size(source, orient=settings.orient), settings)
+            for source in self._sources
+        )
+        return content, style
+
     def posed(self, scale: int) -> Posed:
         """Return the pictures of a scale, in its size."""
         if scale in self._kept:  # weights were learned from them

@@ -330,8 +330,10 @@ def prepare(
     def make(problem: Problem, state: State | None = None) -> Engine:
         # It is there until the engine goes on from it; its picture is the problem's.
         held = state.first.nbytes + state.second.nbytes if state else 0
+        last = setup.scales[-1]
+        later = None if problem.protocol == last else setup.sizes(last)
         return tiling.create(
-            engine, problem, device, precision, compiling, limits, held
+            engine, problem, device, precision, compiling, limits, held, later
         )
 
     settings = _settings(protocol, weights, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import weakref
 
 import numpy as np
@@ -13,7 +14,9 @@ from PIL import Image
 
 from chainer_style import engines, images, networks, posing, reading, scales, transfer
 from chainer_style.engines.base import Device, State
+from chainer_style.errors import UserError
 from chainer_style.protocols import MODERN, PROTOCOLS
+from chainer_style.tiling.create import Limits
 
 BLANK = Image.new("RGB", (400, 300))
 
@@ -192,6 +195,30 @@ def test_the_next_scale_begins_without_a_jump(pictures, weights_of, monkeypatch)
     assert losses[40] == pytest.approx(losses[39], rel=0.05)
     alone = transfer.prepare(*pictures, **options)
     assert losses[40] < 0.8 * next(alone.run()).losses.total
+
+
+def test_a_last_scale_without_room_is_refused_before_the_first_is_painted(
+    pictures, weights_of
+):
+    """A run of hours would end there."""
+
+    def asked(mebibytes, width, **more):
+        with pytest.raises(UserError, match="of memory at least") as error:
+            prepared(mebibytes, width, **more)
+        found = re.match(r"(\S+) pixels take (.+?)\sMiB", str(error.value))
+        return found[1], int(re.sub(r"\D", "", found[2]))
+
+    def prepared(mebibytes, width, **more):
+        weights, limits = weights_of("vgg16"), Limits(mebibytes << 20)
+        more |= {"engine": "cpu", "device": Device(threads=1), "weights": weights}
+        return transfer.prepare(*pictures, width=width, limits=limits, **more)
+
+    _, small = asked(1, 96)
+    size, large = asked(1, 768)
+    assert size == "768×576"
+    between = (small + large) // 2
+    assert prepared(between, 96).scale == 0
+    assert asked(between, 768, scales=4)[0] == size
 
 
 def test_a_scale_that_cannot_be_made_leaves_the_last_ones_picture(pictures, weights_of):

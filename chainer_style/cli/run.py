@@ -259,6 +259,7 @@ def paint(
         with observers.interruptible(running, ours.agree) as iterates:
             apart = (every or LOOK) if job.engine.runs_ahead else 1
             watched = observers.finite(log.watch(iterates), apart)
+            watched = observers.cuts(watched, job, quiet=quiet)
             kept = observers.snapshots(watched, output, every, ours.is_root)
             kept = observers.checkpoints(kept, every, keep)
             shown = observers.progress(

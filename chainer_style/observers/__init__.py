@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from chainer_style.observers.checkpoints import checkpoints
-from chainer_style.observers.progress import compiling, learning, progress
+from chainer_style.observers.progress import compiling, cuts, learning, progress
 from chainer_style.observers.runlog import RunLog
 from chainer_style.observers.safety import finite, interruptible
 from chainer_style.observers.snapshots import snapshots
@@ -18,6 +18,7 @@ __all__ = [
     "RunLog",
     "checkpoints",
     "compiling",
+    "cuts",
     "finite",
     "interruptible",
     "learning",

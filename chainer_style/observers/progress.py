@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from tqdm.auto import tqdm
 
 from chainer_style.networks.nodes import Node
-from chainer_style.transfer import Iterate
+from chainer_style.transfer import Iterate, Transfer
 
 LOSSES_EVERY = 0.5
 """Seconds between two looks at the losses: reading them waits for a GPU."""
@@ -70,6 +70,29 @@ def progress(
                 )
             bar.update(parts[at])
             yield iterate
+
+
+def cuts(
+    iterates: Iterable[Iterate], job: Transfer, *, quiet: bool = False
+) -> Iterator[Iterate]:
+    """Tell how the picture is cut where a scale that is begun changes it.
+
+    Parameters
+    ----------
+    iterates
+        The loop.
+    job
+        Whose loop it is.
+    quiet
+        Show nothing.
+    """
+    scale = job.scale
+    for iterate in iterates:
+        if job.scale != scale:
+            scale = job.scale
+            if job.engine.layout and not quiet:
+                tqdm.write(f"{job.scales[scale].width} px: {job.engine.layout}")
+        yield iterate
 
 
 def learning(*, quiet: bool = False) -> Callable[[Sequence[Node]], Iterable[Node]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 RESERVE = 0.1
 """Share of free memory that is left to others, where no budget is given."""
+
+Sizes = tuple[tuple[int, int], tuple[int, int]]
+"""Height and width of a content picture, and of a style picture."""
 
 SLACK = 32 << 20
 """Bytes beside what is counted: what libraries take as they work."""
@@ -95,6 +99,7 @@ def create(
     watch: engines.Watch = iter,
     limits: Limits = Limits(),
     held: int = 0,
+    last: Sizes | None = None,
 ) -> Engine:
     """Return an engine for a problem, in tiles where it must or shall be.
 
@@ -108,6 +113,9 @@ def create(
     held
         Bytes of a state that the engine is to go on from, beside the problem's own
         pictures: they are let go of once it has.
+    last
+        Of a scale that others follow: height and width of content and style at the
+        last one. What engine ``cpu`` will not find room for then is refused now.
 
     Raises
     ------
@@ -123,7 +131,7 @@ def create(
     limits.check(problem.protocol, name)
     engines.check_precision(name, precision)
     if name == "cpu":
-        return _on_kernels(problem, device, precision, watch, limits, held)
+        return _on_kernels(problem, device, precision, watch, limits, held, last)
     if name == "cuda":
         from chainer_style.engines.cuda.device import CudaDevice
         from chainer_style.tiling.cuda import create as of_cuda
@@ -145,41 +153,63 @@ def _on_kernels(
     watch: engines.Watch,
     limits: Limits,
     held: int,
+    last: Sizes | None,
 ) -> Engine:
     """Return engine ``cpu``, as a whole if that fits."""
     from chainer_style.engines.cpu import compiled
     from chainer_style.engines.cpu.engine import check_precision
-    from chainer_style.tiling import budget
 
     precision = precision or engines.KNOWN["cpu"][0]
     check_precision(precision)
     compiled.load(watch)
     memory.trim()  # of what was needed to get here
-    half, side = precision == "bf16", limits.tile
-    height, width = problem.content.shape[2:]
-    rows, ranks = None, limits.ranks
+    half = precision == "bf16"
+    own = max(memory.resident() - held - _nbytes(problem), 0) + SLACK
+    if last is not None:
+        moments = 2 * 3 * 4 * math.prod(last[0])
+        _cut(problem, *last, device, half, limits, own, moments)
+    sizes = problem.content.shape[2:], problem.style.shape[2:]
+    cut = _cut(problem, *sizes, device, half, limits, own, held)
+    if cut is None:
+        return engines.create("cpu", problem, device, precision, watch)
+    return tiled(problem, cut, device.cores, limits.ranks)
+
+
+def _cut(
+    problem: Problem,
+    content: tuple[int, int],
+    style: tuple[int, int],
+    device: Device,
+    half: bool,
+    limits: Limits,
+    own: int,
+    held: int,
+) -> budget.Cut | None:
+    """Return how pictures of some height and width are cut; None: they are not.
+
+    The process has so many bytes of its own, beside a state that is handed over.
+    """
+    from chainer_style.tiling import budget
+
+    side, ranks, rows = limits.tile, limits.ranks, None
     if ranks.count > 1:
-        band = Band.of(problem.network, height, width, ranks)
+        band = Band.of(problem.network, *content, ranks)
         rows = band.top, band.bottom
-    extents = budget.Extents((height, width), problem.style.shape[2:], rows)
-    company = budget.Company(
-        max(memory.resident() - held - _nbytes(problem), 0) + SLACK,
-        held,
-        budget.CHECKPOINT if limits.checkpoints else budget.SNAPSHOT,
-    )
+    extents = budget.Extents(content, style, rows)
+    saving = budget.CHECKPOINT if limits.checkpoints else budget.SNAPSHOT
+    company = budget.Company(own, held, saving)
     there = allowed(limits)
     whole = budget.untiled(
         problem.network, problem.protocol, extents, device.cores, half, company
     )
     fits = there is None or whole <= there
     if rows is None and fits and (side is None or side >= max(extents.content)):
-        return engines.create("cpu", problem, device, precision, watch)
+        return None
 
     def sketch(side: int) -> budget.Side:
         return budget.Side(problem.network, extents, side, device.cores, half)
 
-    cut = budget.choose(sketch, 1 << 62 if there is None else there, company, side)
-    return tiled(problem, cut, device.cores, ranks)
+    return budget.choose(sketch, 1 << 62 if there is None else there, company, side)
 
 
 def tiled(

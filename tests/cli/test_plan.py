@@ -116,6 +116,14 @@ def test_the_estimate_is_printed(base):
     assert "MiB of memory in all; kept between both passes: relu1_2" in result.output
 
 
+def test_the_estimate_of_every_scale_is_printed(base):
+    result = call(*base[:-1], "--engine", "cpu", "--tile", 32, "--scales", 2)
+    assert result.exit_code == 0, result.output
+    first, later = (line for line in result.output.splitlines() if "px, about" in line)
+    assert first.startswith("2 tiles of 32 px, about ")
+    assert "80 px: 6 tiles of 32 px, about " in later
+
+
 def test_precision_that_tiles_do_not_have(base):
     result = call(*base, "--engine", "cpu", "--precision", "float64", "--tile", 32)
     assert result.exit_code == 2
