@@ -72,7 +72,7 @@ def paint(**given):
     [
         ("vgg16", "modern", 704, 8, 1),
         pytest.param("vgg16", "modern", 704, 60, 1, marks=pytest.mark.slow),
-        pytest.param("nin", "2016", 900, 8, 1, marks=pytest.mark.slow),
+        pytest.param("nin", "2016", 1100, 8, 1, marks=pytest.mark.slow),
         ("nin", "modern", 1400, 8, 1),
         pytest.param("vgg16", "modern", 1024, 60, 2, marks=pytest.mark.slow),
         pytest.param("vgg16", "modern", 1400, 200, 1, marks=pytest.mark.slow),

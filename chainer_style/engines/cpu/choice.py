@@ -82,6 +82,10 @@ WIDEST = 10
 error would turn the signs of ReLUs, one of which may change the gradient by more than
 all rounding does."""
 
+TINY = 4
+"""Positions along an axis at most of maps that are convolved directly: a third of the
+products of 16 positions falls outside of the map, and tiles' filters are larger."""
+
 ROOM = 32_000_000
 """Bytes that their filters may take, where maps do not take half as many."""
 
@@ -109,9 +113,9 @@ def tiles(
     found = {}
     for node in network.nodes:
         if isinstance(node, Conv):
-            plain = node.stride == node.groups == 1 and node.inputs[0] != INPUT
-            fits = plain and node.kernel in MADE and node.pad < node.kernel
             ends = shapes[node.inputs[0]], shapes[node.name]
+            fits = node.kernel in MADE and node.pad < node.kernel
+            fits = fits and _is_plain(node) and not is_direct(node, *ends)
             for backward in (False, True):
                 read, written = ends[::-1] if backward else ends
                 kind = half, node.kernel, backward
@@ -159,12 +163,24 @@ def cycles(
     return _count(made, written) * each + (multiplied / 2 if half else multiplied)
 
 
+def is_direct(conv: Conv, read: Shape, written: Shape) -> bool:
+    """Whether maps are so small that most there is to do is to read the filters."""
+    same = (read.height, read.width) == (written.height, written.width)
+    tiny = max(written.height, written.width) <= TINY
+    return conv.kernel == 3 and same and tiny and _is_plain(conv)
+
+
 def is_fresh(
     made: int, channels: int, written: Shape, half: bool = False, kernel: int = 3
 ) -> bool:
     """Whether filters are best transformed each time that they are read."""
     stored, anew = _multiplied(made, channels, written, half, kernel)
     return anew < GAIN * stored
+
+
+def _is_plain(conv: Conv) -> bool:
+    """Whether a convolution goes over all of a feature map, position by position."""
+    return conv.stride == conv.groups == 1 and conv.inputs[0] != INPUT
 
 
 def _count(made: int, written: Shape) -> int:

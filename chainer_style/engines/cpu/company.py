@@ -14,7 +14,6 @@ from chainer_style.engines.cpu import choice, division
 from chainer_style.engines.cpu.compiler import Company, Compiler
 from chainer_style.engines.cpu.draft import Map
 from chainer_style.engines.cpu.filters import Gather
-from chainer_style.engines.cpu.tiled import Tiles
 from chainer_style.networks.nodes import Conv
 
 
@@ -58,13 +57,10 @@ def _idle(compiler: Compiler, node: Conv, backward: bool) -> float:
     _, way = compiler.parameters.filters(node, backward)
     if isinstance(way, Gather):
         return 0.0
-    side = way.made if isinstance(way, Tiles) else way.square
     written = compiler.maps[node.inputs[0] if backward else node.name]
-    count = math.ceil(written.height / side) * math.ceil(written.width / side)
+    count = math.ceil(written.height / way.side) * math.ceil(written.width / way.side)
     rates = choice.rates()
-    each = way.products if isinstance(way, Tiles) else math.prod(way.shape)
-    products = count * each / rates.multiply_adds
-    return way.nbytes / rates.bytes - products
+    return way.nbytes / rates.bytes - count * way.products / rates.multiply_adds
 
 
 def _is_free(compiler: Compiler, tap: str, backward: bool) -> bool:

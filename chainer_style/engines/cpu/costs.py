@@ -89,6 +89,11 @@ def _products(kind: str, step: Program) -> tuple[int, int]:
         depth = int(step["kernel"] ** 2 * step["count"])
         filters = int(step["groups"]) * depth * made
         return math.ceil(height / side) * math.ceil(width / side) * filters, filters
+    if kind == "direct":
+        numbers = channels * int(step["y_channels"])
+        rows = _pairs(step, "height", "pad")
+        pairs = rows * _pairs(step, "width", "pad_across")
+        return pairs * numbers, int(step["kernel"]) ** 2 * numbers
     if kind == "gather":
         return positions * channels * made, channels * made
     if kind == "gram" or (kind == "compare" and step["source"]):
@@ -99,3 +104,10 @@ def _products(kind: str, step: Program) -> tuple[int, int]:
     if kind == "style_few":
         return 2 * positions * channels**2, channels**2
     return 0, 0
+
+
+def _pairs(step: Program, extent: str, pad: str) -> int:
+    """Return the pairs of a result and a place of the filter that are in the map."""
+    seen, made, kernel = (int(step[n]) for n in (extent, f"y_{extent}", "kernel"))
+    firsts = range(-int(step[pad]), made - int(step[pad]))
+    return sum(0 <= first + i < seen for first in firsts for i in range(kernel))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainer_style.engines.cpu.draft import Map
-from chainer_style.engines.cpu.filters import Gather, Windows
+from chainer_style.engines.cpu.filters import Direct, Gather, Way, Windows
+from chainer_style.engines.cpu.kernels import direct
 from chainer_style.engines.cpu.kernels.gather import VECTORS
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.kernels.winograd import LINE
@@ -35,8 +36,9 @@ NEAR = 4_400_000
 LARGE = 16_000_000
 """Bytes of filters that no cache holds: blocks of twice as many tiles."""
 
-LIGHT = 8_000_000
-"""Bytes of filters that every thread may read: the cache that they share holds them."""
+LIGHT = 4_000_000
+"""Bytes of filters that every thread may read: the cache that they share holds them
+until the next iteration. Of more, each reads its own part."""
 
 SLOT = 2048
 """Positions at least that one sum of a Gram matrix is over, where there are as many."""
@@ -194,7 +196,25 @@ def _(way: Fresh, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
     )
 
 
-def begins(way: Gather | Tiles | Windows, read: Map, written: Map) -> dict[str, int]:
+@convolution.register
+def _(way: Direct, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
+    total, panels = written.positions, written.channels // PANEL
+    block = _balanced(total, LEAST, threads)
+    cut = shares(-(-total // block), panels, threads, each)
+    return Cut(
+        kind="direct",
+        units=-(-total // block) * cut,
+        space=direct.room(block, way.kernel**2, -(-panels // cut)),
+        values={
+            "positions": block,
+            "shares": cut,
+            "panels": panels,
+            "kernel": way.kernel,
+        },
+    )
+
+
+def begins(way: Way, read: Map, written: Map) -> dict[str, int]:
     """Return how many positions the first window sees before those that are read.
 
     Parameters

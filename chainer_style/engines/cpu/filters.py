@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chainer_style.engines.cpu.kernels import direct
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.packing import UNIT, Array, Packed, filled
 from chainer_style.engines.cpu.tiled import Fresh, Tiles
@@ -48,6 +49,16 @@ class Windows(Packed):
     written: int
     unit: int
     backward: bool
+
+    @property
+    def side(self) -> int:
+        """Results of a window along an axis."""
+        return self.square
+
+    @property
+    def products(self) -> int:
+        """Multiplications per window."""
+        return math.prod(self.shape)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -101,6 +112,46 @@ class Windows(Packed):
 
 
 @dataclass(frozen=True)
+class Direct(Packed):
+    """A convolution of small maps, both ways by the same filters; see `kernels.direct`.
+
+    Attributes
+    ----------
+    kernel, pad
+        Of the convolution.
+    inputs, outputs
+        Its channels.
+    """
+
+    kernel: int
+    pad: int
+    inputs: int
+    outputs: int
+
+    side = 1
+    """Results along an axis that filters are read for at once, at least."""
+
+    @property
+    def products(self) -> int:
+        """Multiplications per position within the map."""
+        return self.kernel**2 * filled(self.inputs) * filled(self.outputs)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(panels, numbers of one: places, channels, `PANEL`; a line of zeros)."""
+        numbers = self.kernel**2 * filled(self.inputs) * PANEL
+        return filled(self.outputs) // PANEL, numbers + direct.LINE // 4
+
+    def _write(self, filters: Array, found: Array) -> None:
+        """Write filters."""
+        for panel, numbers in enumerate(found):
+            part = filters[panel * PANEL : (panel + 1) * PANEL]
+            places = numbers[: -(direct.LINE // 4)].reshape(self.kernel**2, -1, PANEL)
+            flat = part.reshape(*part.shape[:2], self.kernel**2).transpose(2, 1, 0)
+            places[:, : self.inputs, : len(part)] = flat
+
+
+@dataclass(frozen=True)
 class Gather(Packed):
     """The gradient of the picture by a convolution; see `kernels.gather`.
 
@@ -141,7 +192,7 @@ class Gather(Packed):
         _cut(matrix.reshape(1, len(filters), -1), found[None])
 
 
-Way = Tiles | Windows | Gather
+Way = Tiles | Windows | Direct | Gather
 """A way to convolve."""
 
 

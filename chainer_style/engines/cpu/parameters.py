@@ -69,12 +69,16 @@ class Parameters:
         backward
             Whether they are to carry gradients back.
         """
-        name = f"filters {node.name}{' back' * backward}"
-        if name not in self._ways:
-            source = node.inputs[0]
-            inputs = self._shapes[source].channels
-            made = self._tiles[node.name, backward]
-            ends = self._shapes[source], self._shapes[node.name]
+        source = node.inputs[0]
+        inputs = self._shapes[source].channels
+        made = self._tiles[node.name, backward]
+        ends = self._shapes[source], self._shapes[node.name]
+        direct = not made and choice.is_direct(node, *ends)
+        name = f"filters {node.name}{' back' * (backward and not direct)}"
+        if name not in self._ways and direct:
+            sides = inputs, node.channels
+            self._ways[name] = node, filters.Direct(node.kernel, node.pad, *sides)
+        elif name not in self._ways:
             read, written = ends[::-1] if backward else ends
             fresh = choice.is_fresh(
                 made, read.channels, written, self._half, node.kernel

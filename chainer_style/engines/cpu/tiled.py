@@ -43,6 +43,11 @@ class Tiles(Packed):
     half: bool = False
 
     @property
+    def side(self) -> int:
+        """Results of a tile along an axis."""
+        return self.made
+
+    @property
     def planes(self) -> int:
         """Products per pair of channels and tile."""
         return (self.made + self.kernel - 1) ** 2

@@ -40,7 +40,7 @@ def names(draft):
 
 
 def test_nin_computes_its_losses_beside_its_last_convolution():
-    """At 128 px that has nine positions, and 14 MB of filters each way."""
+    """At 128 px that has four positions, and 14 MB of filters."""
     assert names(sketch("nin", 128, protocol="2016").compiler.draft) == [
         ["conv4-1024", "relu7 Gram", "relu3 Gram", "relu0 Gram"],
         ["conv4-1024 back", "relu7 losses", "relu3 losses", "relu0 losses"],

@@ -16,6 +16,7 @@ from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.team import team
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv, Shape
+from chainer_style.networks.regions import Region
 
 
 def direct(x, w, node):
@@ -72,8 +73,13 @@ def stored(monkeypatch):
     monkeypatch.setattr(choice, "is_fresh", lambda *given: False)
 
 
-def run(node, w, x, written, *, backward=False, made=None, threads=2, half=False):
-    """Return what the kernels make of a map, with the channels that count."""
+def run(
+    node, w, x, written, *, backward=False, made=None, threads=2, half=False, first=0
+):
+    """Return what the kernels make of a map, with the channels that count.
+
+    Of a map that is written, positions before the first along each axis are left out.
+    """
     compiled.load()
     raw = node.inputs[0] == INPUT
     height, width = (written if backward else x).shape[:2]
@@ -88,6 +94,9 @@ def run(node, w, x, written, *, backward=False, made=None, threads=2, half=False
         Map.of(Shape(a.shape[2], *a.shape[:2]), raw=raw and here)
         for a, here in ((x, not backward), (written, backward))
     ]
+    height, width = written.shape[:2]
+    maps[1] = maps[1].part(Region(first, first, height, width))
+    written = written[first:, first:]
     name, way = parameters.filters(node, backward)
     cut = division.convolution(way, *maps, threads)
     draft = Draft()
@@ -224,6 +233,46 @@ def test_filters_transformed_as_they_are_used(
     gx = direct_back(gy, w, node, (height, width))
     _, found = run(node, w, gy, gx, backward=True, made=4, threads=threads)
     assert relative(found, gx) < 1e-5
+
+
+@settings(max_examples=40)
+@given(
+    height=st.integers(1, choice.TINY),
+    width=st.integers(1, choice.TINY),
+    inputs=st.sampled_from([5, 32, 40, 97]),
+    outputs=st.sampled_from([7, 32, 65]),
+    first=st.integers(0, 1),
+    threads=st.integers(1, 3),
+)
+def test_direct_convolutions(height, width, inputs, outputs, first, threads):
+    """Of any small map, of any channels, and of a part of it."""
+    first = min(first, height - 1, width - 1)
+    node = Conv("conv", ("before",), outputs, kernel=3, pad=1)
+    random = np.random.RandomState(0)
+    w = random.randn(outputs, inputs, 3, 3).astype(np.float32)
+    x = random.randn(height, width, inputs).astype(np.float32)
+    y = direct(x, w, node)
+    kind, found = run(node, w, x, y, threads=threads, first=first)
+    assert kind == "direct"
+    assert relative(found, y[first:, first:]) < 1e-6
+    gy = random.randn(*y.shape).astype(np.float32)
+    gx = direct_back(gy, w, node, (height, width))
+    kind, found = run(node, w, gy, gx, backward=True, threads=threads, first=first)
+    assert kind == "direct"
+    assert relative(found, gx[first:, first:]) < 1e-6
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_filters_for_small_maps_convolve_larger_ones(backward, random, monkeypatch):
+    """The style's picture may be larger, and is convolved by the same filters."""
+    monkeypatch.setattr(choice, "is_direct", lambda *given: True)
+    node = Conv("conv", ("before",), 64, kernel=3, pad=1)
+    w = random.randn(64, 96, 3, 3).astype(np.float32)
+    x = random.randn(13, 11, 64 if backward else 96).astype(np.float32)
+    y = direct_back(x, w, node, (13, 11)) if backward else direct(x, w, node)
+    kind, found = run(node, w, x, y, backward=backward, made=0)
+    assert kind == "direct"
+    assert relative(found, y) < 1e-6
 
 
 @pytest.mark.skipif(

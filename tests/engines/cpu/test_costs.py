@@ -43,6 +43,19 @@ def test_the_operations_of_an_iteration(weights_of, monkeypatch, rates):
     assert moved == 7 * 4 * 3 * size**2
 
 
+@pytest.mark.parametrize("name", ["conv4-1024", "conv4-1024 back"])
+def test_the_operations_of_a_direct_convolution(weights_of, name):
+    """By hand: along an axis, all but the first and the last of pairs are in the map."""
+    problem = problems.make(weights_of, "nin", 150, 110, "2016")
+    shape = problem.network.shapes(150, 110)["conv4-1024"]
+    assert (shape.height, shape.width) == (3, 2)
+    plan = CpuEngine(problem, Device(threads=1)).plan
+    names = [line.name for line in plan.draft.lines]
+    found = cost(plan.program[names.index(name)])
+    assert found.flops == 2 * (3 * 3 - 2) * (3 * 2 - 2) * 384 * 1024
+    assert found.bytes == 4 * (9 * 384 * 1024 + 3 * 2 * (384 + 1024))
+
+
 def test_a_floor_is_the_larger_of_two():
     assert Cost(100, 100).floor(10, 50) == pytest.approx(10)
     assert Cost(100, 100).floor(50, 10) == pytest.approx(10)

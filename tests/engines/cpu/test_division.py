@@ -122,6 +122,22 @@ def test_filters_are_transformed_as_used_where_reading_them_is_all(rates):
     assert not choice.is_fresh(4, 256, Shape(256, 16, 16))
 
 
+@pytest.mark.usefixtures("rates")
+def test_small_maps_have_one_copy_of_their_filters():
+    """Of NIN at 128 px, the last convolution's: 14 MB, and a line for each panel."""
+    network = networks.get("nin").upto_taps()
+    parameters = Parameters(network, 128, 128)
+    conv = network["conv4-1024"]
+    (name, way), again = (parameters.filters(conv, back) for back in (False, True))
+    assert again == (name, way)
+    assert isinstance(way, filters.Direct)
+    assert parameters.size == way.nbytes
+    assert 0 < way.nbytes - 4 * 9 * 384 * 1024 <= 64 * way.shape[0]
+    larger = Parameters(network, 256, 256)
+    names = {larger.filters(conv, back)[0] for back in (False, True)}
+    assert len(names) == 2
+
+
 def test_filters_as_they_are_take_a_quarter():
     conv = networks.get("vgg16")["conv4_2"]
     as_they_are, stored = (

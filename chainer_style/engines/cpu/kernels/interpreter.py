@@ -17,6 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from chainer_style.engines.cpu.kernels import (
+    direct,
     fresh,
     gather,
     grams,
@@ -99,7 +100,7 @@ _half2, _half4 = (
     winograd.make(made, half=True) if target.has_bfloat16() else _winograd2
     for made in (2, 4)
 )
-_windows, _gather = windows.windows, gather.gather
+_windows, _direct, _gather = windows.windows, direct.direct, gather.gather
 _pool, _unpool = pooling.pool, pooling.unpool
 _rectify, _copy = pointwise.rectify, pointwise.copy
 _crop, _paste = pointwise.crop, pointwise.paste
@@ -119,6 +120,7 @@ KERNELS = (
     _half2,
     _half4,
     _windows,
+    _direct,
     _gather,
     _pool,
     _unpool,

@@ -18,6 +18,7 @@ KINDS = (
     "winograd2half",  # in bfloat16
     "winograd4half",
     "windows",
+    "direct",
     "gather",
     "pool",
     "unpool",
