@@ -89,6 +89,9 @@ products of 16 positions falls outside of the map, and tiles' filters are larger
 ROOM = 32_000_000
 """Bytes that their filters may take, where maps do not take half as many."""
 
+SAME = 2 / 3
+"""Times the bytes per cycle of a core that reads the same filters as others."""
+
 GAIN = 0.97
 """Share of the time that a larger tile may take to be worth its larger filters."""
 
@@ -176,6 +179,40 @@ def is_fresh(
     """Whether filters are best transformed each time that they are read."""
     stored, anew = _multiplied(made, channels, written, half, kernel)
     return anew < GAIN * stored
+
+
+def are_apart(
+    made: int,
+    kernel: int,
+    count: int,
+    channels: tuple[int, int],
+    threads: int,
+    half: bool = False,
+) -> bool:
+    """Whether threads rather have a part of the filters each than of the tiles.
+
+    Then each transforms what all tiles read; else each reads all of the filters.
+
+    Parameters
+    ----------
+    made, kernel
+        F(made, kernel).
+    count
+        Tiles, few enough for one block.
+    channels
+        Read and written.
+    threads
+        That compute them.
+    half
+        Whether they are multiplied in bfloat16.
+    """
+    core, seen, numbers = rates(), made + kernel - 1, math.prod(channels)
+    multiplied = count * seen**2 * numbers / core.multiply_adds / (1 + half)
+    size = 4 * seen**2 * numbers / (1 + half)
+    there, back = (count * core.transforms[seen] * n / 16 for n in channels)
+    apart = max(multiplied, size / core.bytes) / threads + there + back / threads
+    together = (multiplied + there + back) / threads
+    return apart < max(together, size / (SAME * core.bytes))
 
 
 def _is_plain(conv: Conv) -> bool:

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from chainer_style.engines.cpu import choice
 from chainer_style.engines.cpu.draft import Map
 from chainer_style.engines.cpu.filters import Direct, Gather, Way, Windows
 from chainer_style.engines.cpu.kernels import direct
@@ -37,14 +38,17 @@ LARGE = 16_000_000
 """Bytes of filters that no cache holds: blocks of twice as many tiles."""
 
 LIGHT = 4_000_000
-"""Bytes of filters that every thread may read: the cache that they share holds them
-until the next iteration. Of more, each reads its own part."""
+"""Bytes of filters of windows that every thread may read: the cache that they share
+holds them until the next iteration. Of more, each reads its own part."""
 
 SLOT = 2048
 """Positions at least that one sum of a Gram matrix is over, where there are as many."""
 
 SUMS = 32
 """Sums of losses that a step leaves, where it has as many positions."""
+
+EVEN = 2
+"""Of what the number of these is a multiple: two threads have as much to do."""
 
 MATCHED = 16
 """Positions at most at which a Gram matrix is rather computed twice than written."""
@@ -96,19 +100,25 @@ def shares(blocks: int, panels: int, threads: int, each: int = 1) -> int:
 
 
 def _cut(
-    total: int, block: int, panels: int, filters: int, threads: int, each: int
+    total: int,
+    block: int,
+    panels: int,
+    filters: int,
+    threads: int,
+    each: int,
+    apart: bool,
 ) -> tuple[int, int]:
     """Return the positions of a block, and into how many parts the panels are cut.
 
-    Few positions are rather cut into blocks, one for each thread, where filters are so
-    few bytes that all may read them. Where a core's own cache holds them beside all
-    else, blocks are smaller: a thread that comes late has less to do.
+    Few positions are rather cut into blocks, one for each thread, unless threads had
+    better read parts of the filters apart. Where a core's own cache holds these beside
+    all else, blocks are smaller: a thread that comes late has less to do.
     """
     if threads > 1 and 4 * filters <= CACHE:
         block = min(block, max(LEAST, -(-total // (LATE * threads))))
     block = _balanced(total, block, threads)
     cut = shares(-(-total // block), panels, threads, each)
-    if cut > 1 and filters <= LIGHT and total >= FEWEST * threads:
+    if cut > 1 and not apart and total >= FEWEST * threads:
         return -(-total // threads), 1
     return block, cut
 
@@ -166,7 +176,10 @@ def _(way: Tiles, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
     block = min(total, max(LEAST * (1 + large), CACHE // wide))
     if way.nbytes <= NEAR:
         block = min(block, SMALL)
-    block, cut = _cut(total, block, panels, way.nbytes, threads, each)
+    sides = way.read, way.written
+    kind = way.made, way.kernel, total, sides, threads, way.half
+    apart = choice.are_apart(*kind)
+    block, cut = _cut(total, block, panels, way.nbytes, threads, each, apart)
     widest = -(-panels // cut) * PANEL
     return Cut(
         kind=f"winograd{way.made}{_suffix(way)}",
@@ -256,7 +269,8 @@ def _(way: Windows, read: Map, written: Map, threads: int, each: int = 1) -> Cut
         block = _balanced(total, block, threads)
         cut = 1 if spread else shares(-(-total // block) * groups, panels, threads)
     else:
-        block, cut = _cut(total, block, panels, way.nbytes, threads, each)
+        apart = way.nbytes > LIGHT
+        block, cut = _cut(total, block, panels, way.nbytes, threads, each, apart)
     widest = -(-panels // cut) * PANEL
     return Cut(
         kind="windows",
@@ -299,7 +313,8 @@ def summed(shape: Map) -> int:
 
     Not by the number of threads: the last bits of sums depend on it.
     """
-    return min(positions(shape, 1), max(LEAST // 4, -(-shape.positions // SUMS)))
+    block = min(positions(shape, 1), max(LEAST // 4, -(-shape.positions // SUMS)))
+    return _balanced(shape.positions, block, EVEN)
 
 
 def rows(shape: Map, threads: int) -> int:

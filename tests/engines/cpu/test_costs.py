@@ -45,7 +45,7 @@ def test_the_operations_of_an_iteration(weights_of, monkeypatch, rates):
 
 @pytest.mark.parametrize("name", ["conv4-1024", "conv4-1024 back"])
 def test_the_operations_of_a_direct_convolution(weights_of, name):
-    """By hand: along an axis, all but the first and the last of pairs are in the map."""
+    """By hand: along an axis, the first and the last pair are not within the map."""
     problem = problems.make(weights_of, "nin", 150, 110, "2016")
     shape = problem.network.shapes(150, 110)["conv4-1024"]
     assert (shape.height, shape.width) == (3, 2)
