@@ -88,6 +88,7 @@ def limited(machines: Sequence[Machine]) -> str:
         for size in sizes:
             for gib in CARDS:
                 row = [f"Chainer {held}", f"{size} px", f"{gib} GiB"]
+                row = [cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in row]
                 for machine, column in shown:
                     cell = LimitCell(size, held, gib, column)
                     row.append(_outcome(machine.of("limits").get(cell)))
