@@ -8,14 +8,19 @@ that are both within the map: windows would multiply the zeros around it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import ir
 from numba import njit
 
 from chainer_style.engines.cpu.kernels.access import floats, words
-from chainer_style.engines.cpu.kernels.products import CACHE_LINE, PANEL, ROWS, WIDE
+from chainer_style.engines.cpu.kernels.products import (
+    CACHE_LINE,
+    PANEL,
+    ROWS,
+    WIDE,
+    by_rows,
+)
 from chainer_style.engines.cpu.kernels.results import DUMP, STEP, deliver
 from chainer_style.engines.cpu.kernels.vectors import WORD, Emitter, Loop, kernel
 from chainer_style.engines.cpu.kernels.winograd import TABLES
@@ -32,20 +37,6 @@ STREAMS = 16
 
 BESIDE = 2
 """Channels whose sums are in registers at once."""
-
-
-def _by_rows(emit: Emitter, rows: Any) -> Iterator[int]:
-    """Yield each number of rows, with code to be written that is for so many."""
-    builder = emit.builder
-    done = builder.append_basic_block("computed")
-    choice = builder.switch(rows, done)
-    for count in range(1, ROWS + 1):
-        case = builder.append_basic_block(f"rows{count}")
-        choice.add_case(emit.word(count), case)
-        builder.position_at_end(case)
-        yield count
-        builder.branch(done)
-    builder.position_at_end(done)
 
 
 def _pairs(
@@ -72,7 +63,7 @@ def _forth(
     They are added so many bytes behind where the pairs tell. Each turn asks for a row
     of what lies at the address ahead.
     """
-    for count in _by_rows(emit, rows):
+    for count in by_rows(emit, rows):
         read, added = _pairs(emit, table, count, shift, 2)
         with Loop(emit.builder, depth, [emit.load(place) for place in added]) as turn:
             here = emit.times(turn.index, WIDE)
@@ -104,7 +95,7 @@ def _back(
     The numbers of a vector are terms of one sum, `_fold` adds them. Pairs are read from
     so many bytes along on; the stride is that of panels. See `_forth`.
     """
-    for count in _by_rows(emit, rows):
+    for count in by_rows(emit, rows):
         read, added = _pairs(emit, table, count, shift, BESIDE)
         with Loop(emit.builder, panels, [emit.load(place) for place in added]) as turn:
             here = emit.plus(b, emit.builder.mul(turn.index, stride))

@@ -6,6 +6,7 @@ rows one after the other. See Goto and van de Geijn 2008, doi 10.1145/1356052.13
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import ir
@@ -38,6 +39,20 @@ HELD = 1 << 19
 
 CACHE_LINE = 64
 """Bytes that are asked for at once."""
+
+
+def by_rows(emit: Emitter, rows: Any) -> Iterator[int]:
+    """Yield each number of rows, with code to be written that is for so many."""
+    builder = emit.builder
+    done = builder.append_basic_block("computed")
+    choice = builder.switch(rows, done)
+    for count in range(1, ROWS + 1):
+        case = builder.append_basic_block(f"rows{count}")
+        choice.add_case(emit.word(count), case)
+        builder.position_at_end(case)
+        yield count
+        builder.branch(done)
+    builder.position_at_end(done)
 
 
 def _sums(
@@ -103,13 +118,7 @@ def _block(
         of its turns it asks for some lines of what lies at the address ahead, and goes
         on there by so many bytes; with results, for what lies at their place too.
         """
-        builder = emit.builder
-        done = builder.append_basic_block("computed")
-        choice = builder.switch(rows, done)
-        for count in range(1, ROWS + 1):
-            case = builder.append_basic_block(f"rows{count}")
-            choice.add_case(emit.word(count), case)
-            builder.position_at_end(case)
+        for count in by_rows(emit, rows):
             places = [
                 emit.plus(emit.plus(c, emit.times(c_stride, row)), 4 * emit.lanes * i)
                 for row in range(count)
@@ -131,8 +140,6 @@ def _block(
             )
             for value, at in zip(sums, places, strict=True):
                 emit.store(value, at)
-            builder.branch(done)
-        builder.position_at_end(done)
 
     return block
 
