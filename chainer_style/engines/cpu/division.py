@@ -37,9 +37,9 @@ NEAR = 4_400_000
 LARGE = 16_000_000
 """Bytes of filters that no cache holds: blocks of twice as many tiles."""
 
-LIGHT = 4_000_000
+LIGHT = 8_000_000
 """Bytes of filters of windows that every thread may read: the cache that they share
-holds them until the next iteration. Of more, each reads its own part."""
+holds them."""
 
 SLOT = 2048
 """Positions at least that one sum of a Gram matrix is over, where there are as many."""
