@@ -81,12 +81,17 @@ class Cut:
     values: dict[str, int]
 
 
-def _balanced(total: int, block: int, threads: int) -> int:
-    """Return the size of blocks that are all about as large."""
+def _count(total: int, block: int, threads: int) -> int:
+    """Return how many blocks there are, as many for each thread."""
     count = -(-total // block)
     if threads > 1 and count > 1:
-        count = -(-count // threads) * threads
-    return -(-total // count)
+        count = min(total, -(-count // threads) * threads)
+    return count
+
+
+def _balanced(total: int, block: int, threads: int) -> int:
+    """Return the size of blocks that are all about as large."""
+    return -(-total // _count(total, block, threads))
 
 
 def shares(blocks: int, panels: int, threads: int, each: int = 1) -> int:
@@ -108,7 +113,7 @@ def _cut(
     each: int,
     apart: bool,
 ) -> tuple[int, int]:
-    """Return the positions of a block, and into how many parts the panels are cut.
+    """Return the number of blocks, and into how many parts the panels are cut.
 
     Few positions are rather cut into blocks, one for each thread, unless threads had
     better read parts of the filters apart. Where a core's own cache holds these beside
@@ -116,11 +121,11 @@ def _cut(
     """
     if threads > 1 and 4 * filters <= CACHE:
         block = min(block, max(LEAST, -(-total // (LATE * threads))))
-    block = _balanced(total, block, threads)
-    cut = shares(-(-total // block), panels, threads, each)
+    blocks = _count(total, block, threads)
+    cut = shares(blocks, panels, threads, each)
     if cut > 1 and not apart and total >= FEWEST * threads:
-        return -(-total // threads), 1
-    return block, cut
+        return threads, 1
+    return blocks, cut
 
 
 @functools.singledispatch
@@ -179,11 +184,12 @@ def _(way: Tiles, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
     sides = way.read, way.written
     kind = way.made, way.kernel, total, sides, threads, way.half
     apart = choice.are_apart(*kind)
-    block, cut = _cut(total, block, panels, way.nbytes, threads, each, apart)
+    blocks, cut = _cut(total, block, panels, way.nbytes, threads, each, apart)
+    block = -(-total // blocks)
     widest = -(-panels // cut) * PANEL
     return Cut(
         kind=f"winograd{way.made}{_suffix(way)}",
-        units=-(-total // block) * cut,
+        units=blocks * cut,
         space=(planes + 1) * (4 * block * max(channels, widest) + LINE),
         values={
             "positions": block,
@@ -212,11 +218,12 @@ def _(way: Fresh, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
 @convolution.register
 def _(way: Direct, read: Map, written: Map, threads: int, each: int = 1) -> Cut:
     total, panels = written.positions, written.channels // PANEL
-    block = _balanced(total, LEAST, threads)
-    cut = shares(-(-total // block), panels, threads, each)
+    blocks = _count(total, LEAST, threads)
+    block = -(-total // blocks)
+    cut = shares(blocks, panels, threads, each)
     return Cut(
         kind="direct",
-        units=-(-total // block) * cut,
+        units=blocks * cut,
         space=direct.room(block, way.kernel**2, -(-panels // cut)),
         values={
             "positions": block,
@@ -266,15 +273,16 @@ def _(way: Windows, read: Map, written: Map, threads: int, each: int = 1) -> Cut
     room = CACHE if way.nbytes > FIRST else FIRST
     block, spread = min(total, max(LEAST, room // wide)), side > 1 or written.raw
     if spread or groups > 1:
-        block = _balanced(total, block, threads)
-        cut = 1 if spread else shares(-(-total // block) * groups, panels, threads)
+        blocks = _count(total, block, threads)
+        cut = 1 if spread else shares(blocks * groups, panels, threads)
     else:
         apart = way.nbytes > LIGHT
-        block, cut = _cut(total, block, panels, way.nbytes, threads, each, apart)
+        blocks, cut = _cut(total, block, panels, way.nbytes, threads, each, apart)
+    block = -(-total // blocks)
     widest = -(-panels // cut) * PANEL
     return Cut(
         kind="windows",
-        units=-(-total // block) * cut * groups,
+        units=blocks * cut * groups,
         space=4 * block * (depth + widest),
         values={
             "positions": block,

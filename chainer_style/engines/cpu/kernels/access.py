@@ -46,3 +46,14 @@ def words(address: int, count: int) -> Any:
 def octets(address: int, count: int) -> Any:
     """Return an array of bytes."""
     return carray(_to_bytes(address), (count,))
+
+
+@njit(nogil=True)
+def block(step: Any, unit: int, total: int) -> tuple[int, int]:
+    """Return a unit's first position, or tile, and how many it has, of all there are.
+
+    Units of different shares have the same ones. All blocks are about as large.
+    """
+    index, blocks = unit // step.shares, step.units // step.shares
+    first = total * index // blocks
+    return first, total * (index + 1) // blocks - first

@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 from numba import njit
 
-from chainer_style.engines.cpu.kernels.access import floats, words
+from chainer_style.engines.cpu.kernels.access import block, floats, words
 from chainer_style.engines.cpu.kernels.products import (
     CACHE_LINE,
     PANEL,
@@ -215,8 +215,7 @@ def room(positions: int, places: int, panels: int) -> int:
 @njit(nogil=True)
 def direct(step, unit, space):
     """Convolve for some positions, a share of the panels of their results."""
-    first = unit // step.shares * step.positions
-    count = min(step.positions, step.y_height * step.y_width - first)
+    first, count = block(step, unit, step.y_height * step.y_width)
     share = unit % step.shares
     begin = step.panels * share // step.shares
     panels = step.panels * (share + 1) // step.shares - begin

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from chainer_style.engines.cpu.kernels.access import floats, octets
+from chainer_style.engines.cpu.kernels.access import block, floats, octets
 from chainer_style.engines.cpu.kernels.products import WIDE, product_nearby
 from chainer_style.engines.cpu.kernels.results import DUMP, deliver
 from chainer_style.engines.cpu.kernels.vectors import copy_runs
@@ -119,8 +119,7 @@ def windows(step, unit, space):
     """Multiply a block of windows by a share of the panels of a group."""
     across = (step.y_width + step.square - 1) // step.square
     total = across * ((step.y_height + step.square - 1) // step.square)
-    first = unit // step.shares * step.positions
-    count = min(step.positions, total - first)
+    first, count = block(step, unit, total)
     share = unit % step.shares
     split = step.shares // step.groups
     group, part = share // split, share % split

@@ -8,7 +8,7 @@ from typing import Any
 from numba import njit
 
 from chainer_style.engines.cpu.kernels import tiles
-from chainer_style.engines.cpu.kernels.access import words
+from chainer_style.engines.cpu.kernels.access import block, words
 from chainer_style.engines.cpu.kernels.matrices import Matrices, matrices
 from chainer_style.engines.cpu.kernels.products import (
     WIDE,
@@ -71,8 +71,7 @@ def make(made: int, kernel: int = 3, half: bool = False) -> Any:
     def winograd(step, unit, space):
         across = (step.y_width + made - 1) // made
         total = across * ((step.y_height + made - 1) // made)
-        first = unit // step.shares * step.positions
-        count = min(step.positions, total - first)
+        first, count = block(step, unit, total)
         share = unit % step.shares
         begin = step.panels * share // step.shares
         panels = step.panels * (share + 1) // step.shares - begin
@@ -88,7 +87,7 @@ def make(made: int, kernel: int = 3, half: bool = False) -> Any:
         depth = step.channels // parts
         size = depth * WIDE
         take(step, first, count, space, inputs, plane)
-        following = (unit + 1) // step.shares * step.positions
+        following, _ = block(step, unit + 1, total)
         for turn in range(planes):
             i = turn if onward > 0 else planes - 1 - turn
             weights = step.weights + (i * step.panels + begin) * size
