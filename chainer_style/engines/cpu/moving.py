@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chainer_style.engines.cpu import division
-from chainer_style.engines.cpu.draft import Draft, Map
+from chainer_style.engines.cpu.draft import FLOAT, Draft, Map
+from chainer_style.engines.cpu.kernels.picture import RUN
 from chainer_style.engines.cpu.losses import DOUBLE
 from chainer_style.engines.steps import BETA1, BETA2
 
@@ -96,6 +97,7 @@ def move(
         "adam",
         -(-rows.positions // block),
         uses,
+        space=2 * FLOAT * RUN * rows.channels,
         positions=block,
         scale=BETA1,
         second_scale=BETA2,

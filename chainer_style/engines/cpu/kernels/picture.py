@@ -6,7 +6,12 @@ import numpy as np
 from numba import njit
 
 from chainer_style.engines.cpu.kernels.access import doubles, floats
+from chainer_style.engines.cpu.kernels.results import DUMP
 from chainer_style.engines.cpu.kernels.vectors import REORDERED
+from chainer_style.engines.cpu.kernels.winograd import TABLES
+
+RUN = 16
+"""Pixels that are clipped at once: whole vectors, however many channels they have."""
 
 
 @njit(nogil=True)
@@ -45,7 +50,8 @@ def variation(step, unit, space):
     doubles(step.partial, unit + 1)[unit] = energy
 
 
-@njit(nogil=True, fastmath=REORDERED)
+# Where a division by zero is an error, a loop is no vector code.
+@njit(nogil=True, fastmath=REORDERED, error_model="numpy")
 def adam(step, unit, space):
     """Move some pixels by Adam, and clip them; see Kingma and Ba 2014.
 
@@ -66,14 +72,23 @@ def adam(step, unit, space):
         mean[i] += new * (slope - mean[i])
         square[i] += newer * (slope * slope - square[i])
         image[i] -= rate * mean[i] / (np.sqrt(square[i]) + small)
-    bounds = floats(step.bias, 2 * step.channels)
     if not step.mode:
-        for i in range(0, count, step.channels):
-            for c in range(step.channels):
-                low, high = bounds[c], bounds[step.channels + c]
-                value = image[i + c]
-                value = low if value < low else value
-                image[i + c] = high if value > high else value
+        _clip(step, image, count, space + TABLES + DUMP)
+
+
+@njit(nogil=True, fastmath=REORDERED)
+def _clip(step, image, count, space):
+    """Clip some pixels, each channel by its bounds, `RUN` pixels at a time."""
+    channels, wide = step.channels, RUN * step.channels
+    bounds = floats(step.bias, 2 * channels)
+    low, high = floats(space, wide), floats(space + 4 * wide, wide)
+    for i in range(wide):
+        low[i], high[i] = bounds[i % channels], bounds[channels + i % channels]
+    for first in range(0, count, wide):
+        for i in range(min(wide, count - first)):
+            value = image[first + i]
+            value = low[i] if value < low[i] else value
+            image[first + i] = high[i] if value > high[i] else value
 
 
 @njit(nogil=True)
@@ -91,5 +106,7 @@ def clip(step, unit, space):
     for i in range(size):
         value = image[i]
         value = low if value < low else value
-        value = high if value > high else value
-        image[i] = np.float32(int(value)) if whole else value
+        image[i] = high if value > high else value
+    if whole:
+        for i in range(size):
+            image[i] = np.trunc(image[i])
