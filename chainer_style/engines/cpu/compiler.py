@@ -146,7 +146,7 @@ class Compiler(Reading):
             kind,
             -(-shape.positions // block),
             uses,
-            space=3 * 4 * shape.channels,
+            space=4 * (3 * shape.channels + values.get("kernel", 0)),
             positions=block,
             **{**shape.read(), **shape.written(), "count": shape.count, **values},
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
@@ -81,23 +79,39 @@ def paste(step, unit, space):
 
 
 @njit(nogil=True)
-def _scales(step, x, scales):
-    r"""Write :math:`k + a \sum x^2` over neighbouring channels."""
-    reach = step.kernel // 2
-    for c in range(step.count):
-        total = np.float32(0)
-        for d in range(max(0, c - reach), min(step.count, c + reach + 1)):
-            total += x[d] * x[d]
-        scales[c] = np.float32(step.third_scale) + np.float32(step.scale) * total
+def _beside(numbers, reach, count, sums):
+    """Write the sums over neighbouring channels; zeros lie before and behind them."""
+    for c in range(count):
+        sums[c] = numbers[c]
+    for d in range(1, 2 * reach + 1):
+        for c in range(count):
+            sums[c] += numbers[c + d]
 
 
 @njit(nogil=True)
-def _power(scale, exponent):
-    # Every network that there is has 3/4, and roots are many times faster.
+def _scales(step, x, squares, scales):
+    r"""Write :math:`k + a \sum x^2` over neighbouring channels."""
+    count, reach = step.count, step.kernel // 2
+    for c in range(count):
+        squares[reach + c] = x[c] * x[c]
+    _beside(squares, reach, count, scales)
+    factor, constant = np.float32(step.scale), np.float32(step.third_scale)
+    for c in range(count):
+        scales[c] = constant + factor * scales[c]
+
+
+# Where a division by zero is an error, a loop is no vector code.
+@njit(nogil=True, error_model="numpy")
+def _powers(scales, exponent, count, powers):
+    """Write what responses are multiplied by."""
     if exponent == 0.75:
-        root = math.sqrt(scale)
-        return np.float32(1 / (root * math.sqrt(root)))
-    return np.float32(scale**-exponent)
+        # Every network that there is has it, and roots are many times faster.
+        for c in range(count):
+            root = np.sqrt(scales[c])
+            powers[c] = np.float32(1) / (root * np.sqrt(root))
+        return
+    for c in range(count):
+        powers[c] = np.float32(scales[c] ** -exponent)
 
 
 @njit(nogil=True)
@@ -105,43 +119,42 @@ def normalise(step, unit, space):
     """Normalise the responses of a block of positions."""
     first = unit * step.positions
     last = min(first + step.positions, step.height * step.width)
-    scales = floats(space + TABLES + DUMP, step.channels)
+    channels, count = step.channels, step.count
+    room = floats(space + TABLES + DUMP, 2 * channels + step.kernel)
+    scales, squares = room[:channels], room[channels:]
+    squares[:] = 0
     for position in range(first, last):
-        x = floats(step.x + 4 * position * step.channels, step.channels)
-        y = floats(step.y + 4 * position * step.channels, step.channels)
-        _scales(step, x, scales)
-        y[:] = 0
-        for c in range(step.count):
-            y[c] = x[c] * _power(scales[c], step.second_scale)
+        x = floats(step.x + 4 * position * channels, channels)
+        y = floats(step.y + 4 * position * channels, channels)
+        _scales(step, x, squares, scales)
+        y[count:] = 0
+        _powers(scales, step.second_scale, count, y)
+        for c in range(count):
+            y[c] *= x[c]
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def unnormalise(step, unit, space):
     """Write the gradient of `normalise`."""
     first = unit * step.positions
     last = min(first + step.positions, step.height * step.width)
-    channels, reach = step.channels, step.kernel // 2
-    room = floats(space + TABLES + DUMP, 3 * channels)
-    values, scales, parts = (
-        room[:channels],
-        room[channels : 2 * channels],
-        room[2 * channels :],
-    )
-    values[:] = 0
+    channels, count, reach = step.channels, step.count, step.kernel // 2
+    room = floats(space + TABLES + DUMP, 3 * channels + step.kernel)
+    values, scales = room[:channels], room[channels : 2 * channels]
+    parts = room[2 * channels :]
+    values[:], parts[:] = 0, 0
     strength = np.float32(2 * step.scale * step.second_scale)
     for position in range(first, last):
         gradient = floats(step.x + 4 * position * channels, channels)
         source = floats(step.source + 4 * position * channels, channels)
-        _scales(step, source, scales)
-        for c in range(step.count):
-            power = _power(scales[c], step.second_scale)
-            values[c] = gradient[c] * power
-            parts[c] = values[c] * source[c] / scales[c]
-        for c in range(step.count):
-            total = np.float32(0)
-            for d in range(max(0, c - reach), min(step.count, c + reach + 1)):
-                total += parts[d]
-            values[c] -= strength * source[c] * total
+        _scales(step, source, parts, scales)
+        _powers(scales, step.second_scale, count, values)
+        for c in range(count):
+            values[c] *= gradient[c]
+            parts[reach + c] = values[c] * source[c] / scales[c]
+        _beside(parts, reach, count, scales)
+        for c in range(count):
+            values[c] -= strength * source[c] * scales[c]
         deliver(
             step,
             space + TABLES + DUMP,
