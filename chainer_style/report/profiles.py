@@ -33,6 +33,7 @@ PHASE_OF = {
     "paste": POINTWISE,
     "normalise": POINTWISE,
     "unnormalise": POINTWISE,
+    "panel": GRAM,
     "gram": GRAM,
     "compare": GRAM,
     "aim": GRAM,

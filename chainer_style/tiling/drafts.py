@@ -10,7 +10,7 @@ from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.draft import FLOAT, Draft, Line, Map
 from chainer_style.engines.cpu.kernels.products import PANEL
-from chainer_style.engines.cpu.losses import DOUBLE, add_gram
+from chainer_style.engines.cpu.losses import DOUBLE, add_gram, lay_out
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.networks import INPUT
 from chainer_style.tiling.grid import Grid, Tile
@@ -152,6 +152,7 @@ class TileDrafts:
         partial = draft.buffer(f"partial {node}", DOUBLE * (own.channels // PANEL))
         uses = {"result": f"total {node}", "partial": partial}
         source = place, own
+        lay_out(self._compiler, node, source)
         add_gram(self._compiler, node, uses, source, scale=1, second_scale=1)
         self._spans[node] = Span(features, len(draft.lines))
 

@@ -61,6 +61,7 @@ class Compiler(Reading):
         self,
         after: Callable[[str], None] = lambda name: None,
         company: Company | None = None,
+        tapped: Callable[[str], None] = lambda name: None,
     ) -> None:
         """Draft the forward pass.
 
@@ -70,6 +71,8 @@ class Compiler(Reading):
             Called with the name of each tapped node once its output is there.
         company
             By convolution, for which tapped nodes that is done beside it only.
+        tapped
+            Called with the name of each tapped node as soon as its output is there.
         """
         self._company = company = company or {}
         late = {name for names in company.values() for name in names}
@@ -80,6 +83,8 @@ class Compiler(Reading):
             with self.draft.beside():
                 for name in company.get(node.name, ()):
                     after(name)
+            if node.name in self.taps:
+                tapped(node.name)
             if node.name in self.taps - late:
                 after(node.name)
 

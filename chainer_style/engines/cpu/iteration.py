@@ -42,7 +42,11 @@ class Sketch:
         self.taps = {
             node: TapLosses(compiler, node, term) for node, term in terms.items()
         }
-        compiler.forward(lambda node: self.taps[node].compare(), company(compiler))
+        compiler.forward(
+            lambda node: self.taps[node].compare(),
+            company(compiler),
+            lambda node: self.taps[node].lay_out(),
+        )
         compiler.backward(
             lambda node, uses, add: self.taps[node].write(uses, add),
             company(compiler, backward=True),

@@ -10,6 +10,7 @@ from chainer_style.engines.arena import Part
 from chainer_style.engines.cpu import division
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.draft import Map
+from chainer_style.engines.cpu.kernels.grams import between
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.parameters import Array
 
@@ -34,6 +35,33 @@ class Term:
     has_content: bool
 
 
+def lay_out(
+    compiler: Compiler, node: str, source: tuple[str | Part, Map] | None = None
+) -> None:
+    """Draft that a tapped node's features are laid out as its Gram matrix reads them.
+
+    Where they have so many positions that it reads them as they are, nothing is.
+
+    Parameters
+    ----------
+    compiler, node, source
+        See `add_gram`.
+    """
+    features, shape = source or (compiler.features(node), compiler.maps[node])
+    if len(division.slots(shape)) > 1:
+        return
+    block = division.positions(shape, compiler.threads)
+    size = shape.channels // PANEL * between(shape.positions)
+    compiler.draft.add(
+        f"{node} panels",
+        "panel",
+        -(-shape.positions // block),
+        {"x": features, "y": compiler.draft.buffer(f"panels {node}", size)},
+        positions=block,
+        **{**shape.read(), **shape.written()},
+    )
+
+
 def add_gram(
     compiler: Compiler,
     node: str,
@@ -42,6 +70,8 @@ def add_gram(
     **scales: float,
 ) -> None:
     """Draft a tapped node's Gram matrix, divided by the number of its features.
+
+    They have been laid out for it; see `lay_out`.
 
     Parameters
     ----------
@@ -62,7 +92,7 @@ def add_gram(
     sources: dict[str, str | Part]
     slots = division.slots(shape)
     if len(slots) == 1:
-        sources = {"source": features}
+        sources = {"source": f"panels {node}"}
     else:
         sums = draft.buffer(f"sums {node}", 4 * len(slots) * shape.channels**2)
         shares = division.shares(len(slots), panels, compiler.threads, division.EACH)
@@ -120,8 +150,13 @@ class TapLosses:
         size = DOUBLE * self._units
         self._content = draft.buffer(f"content loss {node}", size, kept=True)
 
+    def lay_out(self) -> None:
+        """Draft what the Gram matrix needs, as soon as the features are there."""
+        if not self.is_few:
+            lay_out(self._compiler, self._node)
+
     def compare(self) -> None:
-        """Draft the Gram matrix and what it is off by."""
+        """Draft the Gram matrix and what it is off by; it may come later."""
         if self.is_few:
             return
         shape = self._shape

@@ -11,7 +11,7 @@ from chainer_style import memory
 from chainer_style.engines.base import Problem
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.kernels.products import PANEL
-from chainer_style.engines.cpu.losses import Term, add_gram
+from chainer_style.engines.cpu.losses import Term, add_gram, lay_out
 from chainer_style.engines.cpu.parameters import Array, Parameters
 from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.team import Team
@@ -79,6 +79,7 @@ def sketch_grams(compiler: Compiler) -> None:
         channels = compiler.maps[node].channels
         matrix = draft.buffer(f"Gram {node}", 4 * channels**2, kept=True)
         partial = draft.buffer("partial", 8 * (channels // PANEL))
+        lay_out(compiler, node)
         # Without a target, what it is off by is the matrix itself.
         add_gram(compiler, node, {"y": matrix, "partial": partial}, second_scale=1)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 
 from chainer_style.engines.cpu.kernels.access import doubles, floats
 from chainer_style.engines.cpu.kernels.products import (
@@ -23,8 +24,14 @@ from chainer_style.engines.cpu.kernels.products import (
     product_nearby,
 )
 from chainer_style.engines.cpu.kernels.results import DUMP, deliver
-from chainer_style.engines.cpu.kernels.vectors import REORDERED, Emitter, Loop, kernel
-from chainer_style.engines.cpu.kernels.winograd import TABLES
+from chainer_style.engines.cpu.kernels.vectors import (
+    REORDERED,
+    Emitter,
+    Loop,
+    copy_runs,
+    kernel,
+)
+from chainer_style.engines.cpu.kernels.winograd import LINE, TABLES
 
 DEPTH = 256
 """Positions that are summed up in registers before the sums are written."""
@@ -86,37 +93,56 @@ def gram(step, unit, space):
     for panel in range(share, panels, step.shares):
         squares += panels - panel
     for first in range(begin, end, DEPTH):
-        depth = min(DEPTH, end - first)
+        depth, more = min(DEPTH, end - first), first > begin
         features = step.x + first * wide
         # What is read next is asked for meanwhile, a part with each square.
         ahead, part = features + depth * wide, depth * wide // squares
         for panel in range(share, panels, step.shares):
             for other in range(panel, panels):
                 place = sums + panel * PANEL * wide + other * WIDE
-                more = first > begin
-                _multiply(
-                    features, wide, depth, panel, other, place, wide, more, ahead, part
-                )
+                left, right = features + panel * WIDE, features + other * WIDE
+                _multiply(left, right, wide, depth, place, wide, more, ahead, part)
                 ahead += part
 
 
 @njit(nogil=True)
-def _multiply(features, wide, depth, panel, other, place, stride, more, ahead, asked):
+def _multiply(left, right, apart, depth, place, stride, more, ahead, asked):
     """Write, or add, the products of two panels of features: a square block.
 
     So many bytes are asked for that lie ahead.
     """
     blocks = (PANEL + ROWS - 1) // ROWS
     each = (asked + blocks * depth - 1) // (blocks * depth)
-    right = features + other * WIDE
     for i in range(blocks):
         first, last = PANEL * i // blocks, PANEL * (i + 1) // blocks
-        left = features + panel * WIDE + 4 * first
+        part, count = left + 4 * first, last - first
         rows, here = place + first * stride, ahead + i * depth * each
         if more:
-            cross_more(last - first, left, wide, right, depth, rows, stride, here, each)
+            cross_more(count, part, apart, right, depth, rows, stride, here, each)
         else:
-            cross(last - first, left, wide, right, depth, rows, stride, here, each)
+            cross(count, part, apart, right, depth, rows, stride, here, each)
+
+
+@njit(nogil=True)
+def panel(step, unit, space):
+    """Write some positions of a map panel by panel, as `compare` reads them.
+
+    In the map, what a panel has of two positions lies as far apart as all channels
+    take, and if that is a power of two, on a few lines of the cache.
+    """
+    wide, positions = 4 * step.channels, step.height * step.width
+    first = unit * step.positions
+    count = min(step.positions, positions - first)
+    for panel in range(step.channels // PANEL):
+        source = step.x + first * wide + panel * WIDE
+        place = step.y + panel * between(positions) + first * WIDE
+        copy_runs(source, place, PANEL, count, wide, WIDE)
+
+
+@register_jitable
+def between(positions: int) -> int:
+    """Return the bytes from one panel of a map to the next, laid out panel by panel."""
+    return positions * WIDE + LINE
 
 
 @njit(nogil=True)
@@ -124,8 +150,9 @@ def compare(step, unit, space):
     """Add the slots up and write what is off by the target, packed for a product.
 
     Its unit is a row of panels; it leaves the sum of squares. Without slots it sums
-    the products of the features itself. What is wanted in double precision is added to
-    what is there, on and above the diagonal, and not packed.
+    the products of the features itself, which lie panel by panel. What is wanted in
+    double precision is added to what is there, on and above the diagonal, and not
+    packed.
     """
     channels, panels = step.channels, step.channels // PANEL
     wide, positions = 4 * channels, step.height * step.width
@@ -133,21 +160,28 @@ def compare(step, unit, space):
     factors, squares = floats(constants, 3), floats(constants + WIDE, PANEL)
     factors[0], factors[1] = np.float32(step.scale), np.float32(step.second_scale)
     squares[:] = 0
-    block = constants + 2 * WIDE
+    block, apart = constants + 2 * WIDE, between(positions)
     for other in range(unit, panels):
         factors[2] = np.float32(1 if other == unit else 2)
         start = unit * PANEL * wide + other * WIDE
-        here = step.y + (other * channels + unit * PANEL) * WIDE
+        out = step.y + (other * channels + unit * PANEL) * WIDE
         if step.result:
-            here = block
+            out = block
         sums, stride = step.x + start, wide
         if step.source:
+            left, right = step.source + unit * apart, step.source + other * apart
             for first in range(0, positions, DEPTH):
-                depth = min(DEPTH, positions - first)
-                features = step.source + first * wide
-                more = first > 0
+                depth, here = min(DEPTH, positions - first), first * WIDE
                 _multiply(
-                    features, wide, depth, unit, other, block, WIDE, more, block, 0
+                    left + here,
+                    right + here,
+                    WIDE,
+                    depth,
+                    block,
+                    WIDE,
+                    first > 0,
+                    right + here + depth * WIDE,
+                    depth * WIDE,
                 )
             sums, stride = block, WIDE
         target = step.target + start if step.target else step.zeros
@@ -162,12 +196,12 @@ def compare(step, unit, space):
             WIDE,
             constants,
             constants + WIDE,
-            here,
+            out,
         )
         if step.result:
-            _add_up(here, step.result + 2 * start, channels)
+            _add_up(out, step.result + 2 * start, channels)
         else:
-            _turn(here, step.y + (unit * channels + other * PANEL) * WIDE)
+            _turn(out, step.y + (unit * channels + other * PANEL) * WIDE)
     doubles(step.partial, unit + 1)[unit] = _total(squares)
 
 
@@ -311,7 +345,8 @@ def style_few(step, unit, space):
     products = block + PANEL * WIDE
     floats(products, positions * PANEL)[:] = 0
     for other in range(channels // PANEL):
-        _multiply(step.x, wide, positions, other, unit, block, WIDE, False, block, 0)
+        left, right = step.x + other * WIDE, step.x + unit * WIDE
+        _multiply(left, right, wide, positions, block, WIDE, False, block, 0)
         target = step.source + (unit * channels + other * PANEL) * WIDE
         error_rows(
             block,

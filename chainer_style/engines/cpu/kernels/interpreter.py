@@ -105,7 +105,8 @@ _pool, _unpool = pooling.pool, pooling.unpool
 _rectify, _copy = pointwise.rectify, pointwise.copy
 _crop, _paste = pointwise.crop, pointwise.paste
 _normalise, _unnormalise = pointwise.normalise, pointwise.unnormalise
-_gram, _compare, _aim = grams.gram, grams.compare, grams.aim
+_panel, _gram = grams.panel, grams.gram
+_compare, _aim = grams.compare, grams.aim
 _style, _style_few = grams.style, grams.style_few
 _variation, _adam, _clip = picture.variation, picture.adam, picture.clip
 
@@ -130,6 +131,7 @@ KERNELS = (
     _paste,
     _normalise,
     _unnormalise,
+    _panel,
     _gram,
     _compare,
     _aim,

@@ -28,6 +28,7 @@ KINDS = (
     "paste",
     "normalise",
     "unnormalise",
+    "panel",
     "gram",
     "compare",
     "aim",
