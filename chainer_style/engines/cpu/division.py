@@ -50,7 +50,7 @@ SUMS = 32
 EVEN = 2
 """Of what the number of these is a multiple: two threads have as much to do."""
 
-MATCHED = 16
+MATCHED = 36
 """Positions at most at which a Gram matrix is rather computed twice than written."""
 
 FEW = 4096

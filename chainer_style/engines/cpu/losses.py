@@ -152,8 +152,7 @@ class TapLosses:
 
     def lay_out(self) -> None:
         """Draft what the Gram matrix needs, as soon as the features are there."""
-        if not self.is_few:
-            lay_out(self._compiler, self._node)
+        lay_out(self._compiler, self._node)
 
     def compare(self) -> None:
         """Draft the Gram matrix and what it is off by; it may come later."""
@@ -185,6 +184,7 @@ class TapLosses:
         uses = {**uses, **more, "x": compiler.features(node)}
         extents = {**shape.read(), **shape.written()}
         if self.is_few:
+            uses["weights"] = f"panels {node}"
             compiler.draft.add(
                 f"{node} losses",
                 "style_few",

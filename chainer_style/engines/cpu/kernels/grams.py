@@ -125,7 +125,7 @@ def _multiply(left, right, apart, depth, place, stride, more, ahead, asked):
 
 @njit(nogil=True)
 def panel(step, unit, space):
-    """Write some positions of a map panel by panel, as `compare` reads them.
+    """Write some positions of a map panel by panel, as Gram matrices are computed.
 
     In the map, what a panel has of two positions lies as far apart as all channels
     take, and if that is a power of two, on a few lines of the cache.
@@ -332,7 +332,8 @@ def style_few(step, unit, space):
 
     The Gram matrix is computed square by square, and what each is off by multiplied at
     once: where channels are many and positions few, most of the time would go into
-    writing and reading the matrix. The target lies in panels, as a right factor.
+    writing and reading the matrix. The target lies in panels, as a right factor, and
+    so do the features, beside those in the map.
     """
     channels, positions = step.channels, step.height * step.width
     wide = 4 * channels
@@ -341,12 +342,12 @@ def style_few(step, unit, space):
     factors[0], factors[1] = np.float32(step.scale), np.float32(step.second_scale)
     factors[2] = np.float32(1)
     squares[:] = 0
-    block = constants + 2 * WIDE
+    block, apart = constants + 2 * WIDE, between(positions)
     products = block + PANEL * WIDE
     floats(products, positions * PANEL)[:] = 0
     for other in range(channels // PANEL):
-        left, right = step.x + other * WIDE, step.x + unit * WIDE
-        _multiply(left, right, wide, positions, block, WIDE, False, block, 0)
+        left, right = step.weights + other * apart, step.weights + unit * apart
+        _multiply(left, right, WIDE, positions, block, WIDE, False, block, 0)
         target = step.source + (unit * channels + other * PANEL) * WIDE
         error_rows(
             block,
@@ -360,8 +361,7 @@ def style_few(step, unit, space):
             constants + WIDE,
             block,
         )
-        features = step.x + other * WIDE
-        product_more(features, wide, block, PANEL, 1, products, WIDE, positions, block)
+        product_more(left, WIDE, block, PANEL, 1, products, WIDE, positions, block)
     doubles(step.result, unit + 1)[unit] = _total(squares)
     start = unit * WIDE
     if step.target:
