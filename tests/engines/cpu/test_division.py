@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from chainer_style import networks
 from chainer_style.engines.cpu import choice, division, filters
 from chainer_style.engines.cpu.compiler import Compiler
 from chainer_style.engines.cpu.draft import Map
+from chainer_style.engines.cpu.kernels import access, steps
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.networks.nodes import Shape
 
@@ -35,6 +37,21 @@ def test_every_convolution_has_work_for_all_threads(name, threads):
         step = line.step[0]
         if line.name.split()[0].startswith("conv") and step["panels"] >= threads:
             assert step["units"] >= threads, line.name
+
+
+@given(st.integers(1, 5000), st.integers(1, 60), st.integers(1, 5))
+def test_blocks_of_a_convolution_are_all_about_as_large(total, blocks, cut):
+    """A last one with what is left would have one thread wait for the other."""
+    step = steps.step("windows", blocks * cut, shares=cut).view(np.recarray)[0]
+    found = [access.block.py_func(step, unit, total) for unit in range(blocks * cut)]
+    ends = [first + count for first, count in found]
+    assert found[0][0] == 0
+    assert ends[-1] == total
+    for unit in range(cut, blocks * cut):
+        assert found[unit][0] == ends[unit - cut]
+    sizes = {count for _, count in found}
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) == math.ceil(total / blocks)
 
 
 @given(st.integers(1, 300), st.integers(1, 64), st.integers(1, 16))
