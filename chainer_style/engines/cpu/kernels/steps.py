@@ -76,7 +76,7 @@ WORDS = (
     "groups",
     "count",  # channels that count, without those that only fill up
     # Division of the work.
-    "positions",  # per unit
+    "positions",  # per unit, at most
     "shares",  # of the panels
     "panels",
     "add",
