@@ -110,7 +110,7 @@ def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--networks", nargs="+", default=["vgg16", "nin"])
+    options.add_argument("--networks", nargs="+", default=["nin", "vgg16"])
     options.add_argument("--sizes", nargs="+", type=int, default=[1024, 2048])
     options.add_argument(
         "--tiles", nargs="+", type=Way.read, default=WAYS, metavar="PIXELS:AGAIN"
@@ -127,7 +127,9 @@ def main() -> None:
     try:
         for name in given.networks:
             networks.get(name)
-        for name, size in itertools.product(given.networks, given.sizes):
+        # Small ones first: when gigabytes are given back, the system gives large pages
+        # slowly for minutes, and tiles have more memory to get than the whole.
+        for size, name in itertools.product(sorted(given.sizes), given.networks):
             cell = Cell(name, size, given.threads)
             print(cell.title, flush=True)
             try:
