@@ -127,8 +127,8 @@ def main() -> None:
     try:
         for name in given.networks:
             networks.get(name)
-        # Small ones first: when gigabytes are given back, the system gives large pages
-        # slowly for minutes, and tiles have more memory to get than the whole.
+        # Small ones first: for half a minute after a process of gigabytes has ended,
+        # some iterations of tiles take half as long again.
         for size, name in itertools.product(sorted(given.sizes), given.networks):
             cell = Cell(name, size, given.threads)
             print(cell.title, flush=True)

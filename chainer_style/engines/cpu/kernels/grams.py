@@ -133,9 +133,9 @@ def panel(step, unit, space):
     wide, positions = 4 * step.channels, step.height * step.width
     first = unit * step.positions
     count = min(step.positions, positions - first)
-    for panel in range(step.channels // PANEL):
-        source = step.x + first * wide + panel * WIDE
-        place = step.y + panel * between(positions) + first * WIDE
+    for i in range(step.channels // PANEL):
+        source = step.x + first * wide + i * WIDE
+        place = step.y + i * between(positions) + first * WIDE
         copy_runs(source, place, PANEL, count, wide, WIDE)
 
 
