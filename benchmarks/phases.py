@@ -169,12 +169,14 @@ def measure(
 
 def timed(found: CpuEngine, seconds: float) -> tuple[list[float], list[Step]]:
     """Iterate, and return the seconds of the iterations, and the steps."""
+    from chainer_style.engines.cpu.convolving import SQUARES
     from chainer_style.engines.cpu.costs import cost
 
     iterations, steps = iterate(found, seconds)
     plan = found.plan
     groups = np.cumsum(plan.program["beside"] == 0) - 1
     own = {"picture", f"gradient {INPUT}"}
+    own |= {name for name in plan.draft.sizes if name.startswith(SQUARES)}
     described = [
         Step(
             name=line.name,

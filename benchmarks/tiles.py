@@ -119,7 +119,7 @@ def _options() -> argparse.ArgumentParser:
 
 
 def measure(cell: Cell, problem: Problem, rounds: int) -> list[Found]:
-    """Return what was found of every convolution that tiles can compute.
+    """Return what was found of every 3x3 convolution that tiles can compute.
 
     Parameters
     ----------
@@ -142,7 +142,9 @@ def measure(cell: Cell, problem: Problem, rounds: int) -> list[Found]:
     found = []
     for (name, backward), tile in chosen.items():
         step = f"{name}{' back' * backward}"
-        if not tile or step not in times[tile][0]:
+        if not tile or network[name].window.kernel != 3:
+            continue
+        if step not in times[tile][0]:
             continue
         ends = shapes[network[name].inputs[0]], shapes[name]
         read, written = ends[::-1] if backward else ends

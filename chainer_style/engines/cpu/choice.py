@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from chainer_style.engines.cpu import strided
 from chainer_style.engines.cpu.kernels import target
 from chainer_style.networks import INPUT, Network
 from chainer_style.networks.nodes import Conv, Shape
@@ -117,11 +118,16 @@ def tiles(
     for node in network.nodes:
         if isinstance(node, Conv):
             ends = shapes[node.inputs[0]], shapes[node.name]
-            fits = node.kernel in MADE and node.pad < node.kernel
-            fits = fits and _is_plain(node) and not is_direct(node, *ends)
+            squares, kernel = strided.has_squares(node), strided.extent(node)
+            if squares:
+                ends = strided.seen(node, *ends), ends[1]
+                fits = kernel in MADE
+            else:
+                fits = kernel in MADE and node.pad < kernel
+                fits = fits and _is_plain(node) and not is_direct(node, *ends)
             for backward in (False, True):
                 read, written = ends[::-1] if backward else ends
-                kind = half, node.kernel, backward
+                kind = half and not squares, kernel, backward
                 made = best(read.channels, written, *kind) if fits else 0
                 found[node.name, backward] = made
     return found

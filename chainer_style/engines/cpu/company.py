@@ -14,6 +14,7 @@ from chainer_style.engines.cpu import choice, division
 from chainer_style.engines.cpu.compiler import Company, Compiler
 from chainer_style.engines.cpu.draft import Map
 from chainer_style.engines.cpu.filters import Gather
+from chainer_style.engines.cpu.strided import Strided
 from chainer_style.networks.nodes import Conv
 
 
@@ -55,7 +56,7 @@ def company(compiler: Compiler, backward: bool = False) -> Company:
 def _idle(compiler: Compiler, node: Conv, backward: bool) -> float:
     """Return the cycles, of two cores together, that a convolution waits in memory."""
     _, way = compiler.parameters.filters(node, backward)
-    if isinstance(way, Gather):
+    if isinstance(way, (Gather, Strided)):
         return 0.0
     written = compiler.maps[node.inputs[0] if backward else node.name]
     count = math.ceil(written.height / way.side) * math.ceil(written.width / way.side)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chainer_style.engines.cpu import division
+from chainer_style.engines.cpu.convolving import Convolving
 from chainer_style.engines.cpu.draft import Draft, Map
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.reading import Reading
@@ -167,18 +168,8 @@ class Compiler(Reading):
     ) -> None:
         name, way = self.parameters.filters(node, backward)
         each = division.LATE if node.name in self._company else 1
-        cut = division.convolution(way, read, written, self.threads, each)
-        begins = division.begins(way, read, written)
-        self.draft.add(
-            f"{node.name} {'back' if backward else ''}".strip(),
-            cut.kind,
-            cut.units,
-            {**uses, "weights": name},
-            space=cut.space,
-            backward=backward,
-            add=add,
-            **{**read.read(), **written.written(), **begins, **cut.values},
-        )
+        made = Convolving(node, way, read, written, backward, add)
+        made.draft(self.draft, {**uses, "weights": name}, self.threads, each)
 
     def _pool(self, node: Pool, source: str) -> None:
         source, rectified = self.pooled(node)

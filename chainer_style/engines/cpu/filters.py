@@ -13,6 +13,7 @@ import numpy as np
 from chainer_style.engines.cpu.kernels import direct
 from chainer_style.engines.cpu.kernels.products import PANEL
 from chainer_style.engines.cpu.packing import UNIT, Array, Packed, filled
+from chainer_style.engines.cpu.strided import Strided, has_squares
 from chainer_style.engines.cpu.tiled import Fresh, Tiles
 from chainer_style.networks.nodes import Conv
 
@@ -224,6 +225,8 @@ def way(
     fresh
         Whether filters of tiles are transformed each time that they are read.
     """
+    if made and has_squares(conv):
+        return Strided.of(conv, inputs, made, backward)
     if made:
         channels = inputs, conv.channels
         read, written = channels[::-1] if backward else channels

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chainer_style.engines.cpu import choice, compiled, division, filters, packing
+from chainer_style.engines.cpu import choice, compiled, filters, packing
+from chainer_style.engines.cpu.convolving import Convolving
 from chainer_style.engines.cpu.draft import Draft, Map
 from chainer_style.engines.cpu.kernels import target
 from chainer_style.engines.cpu.kernels.matrices import POINTS, folded, matrices
+from chainer_style.engines.cpu.kernels.steps import KINDS
 from chainer_style.engines.cpu.parameters import Parameters
 from chainer_style.engines.cpu.plan import Plan
 from chainer_style.engines.cpu.team import team
@@ -98,24 +100,12 @@ def run(
     maps[1] = maps[1].part(Region(first, first, height, width))
     written = written[first:, first:]
     name, way = parameters.filters(node, backward)
-    cut = division.convolution(way, *maps, threads)
     draft = Draft()
     draft.buffer("x", maps[0].size, kept=True)
     draft.buffer("y", maps[1].size, kept=True)
     uses = {"x": "x", "y": "y", "weights": name, "bias": "zeros"}
     uses["floor"] = "no floor"
-    draft.add(
-        "conv",
-        cut.kind,
-        cut.units,
-        uses,
-        space=cut.space,
-        backward=backward,
-        **maps[0].read(),
-        **maps[1].written(),
-        **division.begins(way, *maps),
-        **cut.values,
-    )
+    Convolving(node, way, *maps, backward).draft(draft, uses, threads)
     plan = Plan(draft, team(threads), parameters.make(arrays))
     filled = [(m.height, m.width, m.channels) for m in maps]
     given = plan.array("x", filled[0])
@@ -125,7 +115,8 @@ def run(
     result[:] = np.nan
     plan.run()
     assert not result[:, :, written.shape[2] :].any()
-    return cut.kind, result[:, :, : written.shape[2]].copy()
+    line = next(line for line in draft.lines if line.uses.get("weights") == name)
+    return KINDS[int(line.step["kind"][0])], result[:, :, : written.shape[2]].copy()
 
 
 def relative(found, true):
@@ -204,6 +195,43 @@ def test_the_error_of_filters_transformed_as_they_are_used(channels, backward, r
     kind, found = run(node, w, x, y, backward=backward, made=4)
     assert kind == "winograd4fresh"
     assert 1e-8 < relative(found, y) < BOUNDS[4]
+
+
+@st.composite
+def strides(draw):
+    """Convolutions of the picture whose filters are 3x3 or 5x5 squares of pixels."""
+    stride, extent = draw(st.integers(2, 4)), draw(st.sampled_from([3, 5]))
+    kernel = stride * extent - draw(st.integers(0, stride - 1))
+    pad = draw(st.integers(0, kernel - 1))
+    node = Conv("conv", (INPUT,), draw(st.sampled_from([5, 96])), kernel, stride, pad)
+    least = max(1, kernel - 2 * pad)
+    height, width = (least + draw(st.integers(0, 20)) for _ in range(2))
+    made = draw(st.sampled_from([made for made in choice.MADE[extent] if made]))
+    return node, height, width, made
+
+
+@settings(max_examples=60)
+@given(strides(), st.integers(0, 9), st.integers(1, 3))
+def test_strided_convolutions_of_the_picture_by_tiles(given_, first, threads):
+    """Of any picture, and of a part of the results or of the gradient."""
+    node, height, width, made = given_
+    random = np.random.RandomState(0)
+    size = node.kernel, node.kernel
+    w = random.randn(node.channels, 3, *size).astype(np.float32)
+    x = random.randn(height, width, 3).astype(np.float32)
+    y = direct(x, w, node)
+    part = min(first, *(n - 1 for n in y.shape[:2]))
+    kind, found = run(node, w, x, y, made=made, threads=threads, first=part)
+    assert kind.startswith(f"winograd{made}")
+    assert relative(found, y[part:, part:]) < 4e-5
+    gy = random.randn(*y.shape).astype(np.float32)
+    gx = direct_back(gy, w, node, (height, width))
+    part = min(first, height - 1, width - 1)
+    kind, found = run(
+        node, w, gy, gx, backward=True, made=made, threads=threads, first=part
+    )
+    assert kind.startswith(f"winograd{made}")
+    assert np.linalg.norm(found - gx[part:, part:]) < 4e-5 * np.linalg.norm(gx)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,6 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from chainer_style.engines.cpu.kernels import (
+    depth,
     direct,
     fresh,
     gather,
@@ -101,6 +102,7 @@ _half2, _half4 = (
     for made in (2, 4)
 )
 _windows, _direct, _gather = windows.windows, direct.direct, gather.gather
+_to_depth, _to_space = depth.to_depth, depth.to_space
 _pool, _unpool = pooling.pool, pooling.unpool
 _rectify, _copy = pointwise.rectify, pointwise.copy
 _crop, _paste = pointwise.crop, pointwise.paste
@@ -123,6 +125,8 @@ KERNELS = (
     _windows,
     _direct,
     _gather,
+    _to_depth,
+    _to_space,
     _pool,
     _unpool,
     _rectify,

@@ -20,6 +20,8 @@ KINDS = (
     "windows",
     "direct",
     "gather",
+    "to_depth",
+    "to_space",
     "pool",
     "unpool",
     "rectify",
