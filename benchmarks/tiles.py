@@ -130,7 +130,6 @@ def measure(cell: Cell, problem: Problem, rounds: int) -> list[Found]:
     rounds
         Turns of each program.
     """
-    compiled.load()
     network, extent = problem.network, problem.content.shape[2:]
     chosen = choice.tiles(network, *extent)
     runs = {made: _with_tiles(cell, problem, chosen, made) for made in TILES}
@@ -158,6 +157,7 @@ def _with_tiles(
     cell: Cell, problem: Problem, chosen: Mapping[tuple[str, bool], int], made: int
 ) -> Iteration:
     """Return an iteration whose convolutions all take one tile, where they can."""
+    compiled.load()
     threads = team(cell.threads)
     network = problem.network
     tiles = {
