@@ -141,6 +141,18 @@ def test_the_largest_tiles_are_for_gradients(kernel, largest):
 
 
 @pytest.mark.usefixtures("rates")
+@pytest.mark.parametrize("size", [128, 256, 512, 1024])
+def test_the_picture_is_convolved_by_smaller_tiles_forth(size):
+    """With a stride, it is by tiles at all: of squares as wide as that."""
+    for name in ("nin", "alexnet"):
+        made = choice.tiles(networks.get(name).upto_taps(), size, size)
+        assert made["conv1", False] == choice.CALM
+        assert made["conv1", True] >= 6
+    made = choice.tiles(networks.get("googlenet").upto_taps(), size, size)
+    assert made["conv1/7x7_s2", False] == made["conv1/7x7_s2", True] == 0
+
+
+@pytest.mark.usefixtures("rates")
 def test_few_positions_are_not_worth_tiles():
     """Their filters take longer to read than they save."""
     assert choice.best(384, Shape(1024, 2, 2)) == 0
