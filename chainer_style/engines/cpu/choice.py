@@ -83,11 +83,6 @@ WIDEST = 10
 error would turn the signs of ReLUs, one of which may change the gradient by more than
 all rounding does."""
 
-CALM = 4
-"""Results along an axis at most of tiles that convolve the picture forth. Its numbers
-are far from zero everywhere, and results near zero where it is even: F(6, 3) turned
-signs in twice as many pictures as windows did, F(4, 3) in hardly more."""
-
 TINY = 4
 """Positions along an axis at most of maps that are convolved directly: a third of the
 products of 16 positions falls outside of the map, and tiles' filters are larger."""
@@ -133,8 +128,10 @@ def tiles(
             for backward in (False, True):
                 read, written = ends[::-1] if backward else ends
                 kind = half and not squares, kernel, backward
-                most = CALM if squares and not backward else max(MADE[3])
-                made = best(read.channels, written, *kind, most) if fits else 0
+                # Forth, the error of tiles would turn signs: the picture's numbers are
+                # far from zero, and results near zero wherever it is even.
+                tiled = fits and (backward or not squares)
+                made = best(read.channels, written, *kind) if tiled else 0
                 found[node.name, backward] = made
     return found
 
@@ -145,17 +142,11 @@ def best(
     half: bool = False,
     kernel: int = 3,
     backward: bool = False,
-    most: int = max(MADE[3]),
 ) -> int:
-    """Return the best tile for so many channels read and a map written.
-
-    One of so many results along an axis at most.
-    """
+    """Return the best tile for so many channels read and a map written."""
     chosen, *others = HALF if half and kernel == 3 else MADE[kernel]
     least = cycles(chosen, channels, written, half, kernel)
     for made in others:
-        if made > most:
-            continue
         widest = made + kernel - 1 == WIDEST
         if widest and not (backward and _has_room(channels, written)):
             continue

@@ -142,11 +142,11 @@ def test_the_largest_tiles_are_for_gradients(kernel, largest):
 
 @pytest.mark.usefixtures("rates")
 @pytest.mark.parametrize("size", [128, 256, 512, 1024])
-def test_the_picture_is_convolved_by_smaller_tiles_forth(size):
-    """With a stride, it is by tiles at all: of squares as wide as that."""
+def test_the_gradient_of_the_picture_is_by_tiles_in_spite_of_a_stride(size):
+    """Not forth: signs of ReLUs would come out otherwise for their error."""
     for name in ("nin", "alexnet"):
         made = choice.tiles(networks.get(name).upto_taps(), size, size)
-        assert made["conv1", False] == choice.CALM
+        assert made["conv1", False] == 0
         assert made["conv1", True] >= 6
     made = choice.tiles(networks.get("googlenet").upto_taps(), size, size)
     assert made["conv1/7x7_s2", False] == made["conv1/7x7_s2", True] == 0
