@@ -61,7 +61,7 @@ def test_steps_at_the_same_time_share_their_floor(found):
 
 def test_every_kind_of_step_belongs_to_a_phase():
     kinds = pytest.importorskip("chainer_style.engines.cpu.kernels.steps").KINDS
-    convolving = {"windows", "direct", "gather", "to_depth", "to_space"}
+    convolving = {"windows", "direct", "gather", "to_space"}
     others = {kind for kind in kinds if not kind.startswith("winograd")} - convolving
     assert others == profiles.PHASE_OF.keys()
 

@@ -128,8 +128,6 @@ def tiles(
             for backward in (False, True):
                 read, written = ends[::-1] if backward else ends
                 kind = half and not squares, kernel, backward
-                # Forth, the error of tiles would turn signs: the picture's numbers are
-                # far from zero, and results near zero wherever it is even.
                 tiled = fits and (backward or not squares)
                 made = best(read.channels, written, *kind) if tiled else 0
                 found[node.name, backward] = made

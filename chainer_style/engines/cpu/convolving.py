@@ -12,8 +12,8 @@ from chainer_style.engines.cpu.filters import Way
 from chainer_style.engines.cpu.strided import Strided
 from chainer_style.networks.nodes import Conv
 
-SQUARES = "squares"
-"""How the buffers of the picture's squares, and of their gradient, begin."""
+SQUARES = "gradient in squares"
+"""How the buffers of the gradient in squares of pixels begin."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,26 @@ class Convolving:
         if not isinstance(self.way, Strided):
             self._draft(draft, uses, threads, each)
             return
-        squares = self.way.squares(self.read if self.backward else self.written)
-        name = f"{SQUARES} {self.node.name}{' back' * self.backward}"
-        buffer = draft.buffer(name, squares.size)
-        if self.backward:
-            there = dataclasses.replace(self, written=squares, add=False)
-            there._draft(draft, {**uses, "y": buffer}, threads, each)
-            self._move(draft, {"x": buffer, "y": uses["y"]}, squares, threads)
-        else:
-            self._move(draft, {"x": uses["x"], "y": buffer}, squares, threads)
-            there = dataclasses.replace(self, read=squares)
-            there._draft(draft, {**uses, "x": buffer}, threads, each)
+        squares = self.way.squares(self.read)
+        buffer = draft.buffer(f"{SQUARES} {self.node.name}", squares.size)
+        there = dataclasses.replace(self, written=squares, add=False)
+        there._draft(draft, {**uses, "y": buffer}, threads, each)
+        rows = division.rows(self.written, threads)
+        stride, pad = self.node.stride, self.node.pad
+        draft.add(
+            f"{self.node.name} to space",
+            "to_space",
+            -(-self.written.height // rows),
+            {"x": buffer, "y": uses["y"]},
+            stride=stride,
+            pad=pad + self.written.top - squares.top * stride,
+            pad_across=pad + self.written.left - squares.left * stride,
+            positions=rows,
+            backward=True,
+            add=self.add,
+            **squares.read(),
+            **self.written.written(),
+        )
 
     def _draft(
         self, draft: Draft, uses: Mapping[str, str], threads: int, each: int
@@ -88,29 +97,4 @@ class Convolving:
             **self.written.written(),
             **division.begins(self.way, self.read, self.written),
             **cut.values,
-        )
-
-    def _move(
-        self, draft: Draft, uses: Mapping[str, str], squares: Map, threads: int
-    ) -> None:
-        """Append what makes squares of the picture, or the picture's gradient of it."""
-        if self.backward:
-            kind, picture, ends = "to_space", self.written, (squares, self.written)
-        else:
-            kind, picture, ends = "to_depth", self.read, (self.read, squares)
-        stride, pad = self.node.stride, self.node.pad
-        rows = division.rows(ends[1], threads)
-        draft.add(
-            f"{self.node.name} {kind.replace('_', ' ')}",
-            kind,
-            -(-ends[1].height // rows),
-            uses,
-            stride=stride,
-            pad=pad + picture.top - squares.top * stride,
-            pad_across=pad + picture.left - squares.left * stride,
-            positions=rows,
-            backward=self.backward,
-            add=self.add,
-            **ends[0].read(),
-            **ends[1].written(),
         )

@@ -226,7 +226,7 @@ def way(
         Whether filters of tiles are transformed each time that they are read.
     """
     if made and has_squares(conv):
-        return Strided.of(conv, inputs, made, backward)
+        return Strided.of(conv, inputs, made)
     if made:
         channels = inputs, conv.channels
         read, written = channels[::-1] if backward else channels

@@ -212,19 +212,14 @@ def strides(draw):
 
 @settings(max_examples=60)
 @given(strides(), st.integers(0, 9), st.integers(1, 3))
-def test_strided_convolutions_of_the_picture_by_tiles(given_, first, threads):
-    """Of any picture, and of a part of the results or of the gradient."""
+def test_gradients_of_the_picture_by_tiles_in_spite_of_a_stride(given_, first, threads):
+    """Of any picture, and of a part of it."""
     node, height, width, made = given_
     random = np.random.RandomState(0)
     size = node.kernel, node.kernel
     w = random.randn(node.channels, 3, *size).astype(np.float32)
-    x = random.randn(height, width, 3).astype(np.float32)
-    y = direct(x, w, node)
-    part = min(first, *(n - 1 for n in y.shape[:2]))
-    kind, found = run(node, w, x, y, made=made, threads=threads, first=part)
-    assert kind.startswith(f"winograd{made}")
-    assert relative(found, y[part:, part:]) < 4e-5
-    gy = random.randn(*y.shape).astype(np.float32)
+    _, *extent = node.output_shape([Shape(3, height, width)])
+    gy = random.randn(*extent, node.channels).astype(np.float32)
     gx = direct_back(gy, w, node, (height, width))
     part = min(first, height - 1, width - 1)
     kind, found = run(

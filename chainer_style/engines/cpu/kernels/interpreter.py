@@ -102,7 +102,7 @@ _half2, _half4 = (
     for made in (2, 4)
 )
 _windows, _direct, _gather = windows.windows, direct.direct, gather.gather
-_to_depth, _to_space = depth.to_depth, depth.to_space
+_to_space = depth.to_space
 _pool, _unpool = pooling.pool, pooling.unpool
 _rectify, _copy = pointwise.rectify, pointwise.copy
 _crop, _paste = pointwise.crop, pointwise.paste
@@ -125,7 +125,6 @@ KERNELS = (
     _windows,
     _direct,
     _gather,
-    _to_depth,
     _to_space,
     _pool,
     _unpool,

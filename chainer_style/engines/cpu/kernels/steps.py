@@ -20,7 +20,6 @@ KINDS = (
     "windows",
     "direct",
     "gather",
-    "to_depth",
     "to_space",
     "pool",
     "unpool",
